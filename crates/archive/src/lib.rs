@@ -1,0 +1,13 @@
+//! What an archive stores and what follows from it.
+//!
+//! Everything here is a function of values: no I/O, no clock, no server. Formats (`layout`, `segment`, `slice`,
+//! `manifest`), facts about a set of stored objects (`coverage`), decisions (`plan`, `target`) and the meaning of
+//! oplog entries (`oplog`, `timeline`) are decided here, so that a dry run is the plan that runs.
+
+pub mod cluster_time;
+pub mod ids;
+pub mod namespace;
+
+pub use cluster_time::{ClusterTime, OpTime};
+pub use ids::{CollectionUuid, Digest, LineageId, SnapshotId};
+pub use namespace::Namespace;
