@@ -20,7 +20,7 @@ impl ParseIdError {
 }
 
 /// A name that is safe as one path component in every store: no separators, no `..`, no control characters.
-fn is_path_component(text: &str) -> bool {
+pub(crate) fn is_path_component(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 200
         && !text.starts_with('.')
@@ -83,6 +83,12 @@ name_type!(
     /// A snapshot. Ids start with the UTC time at which the snapshot was started, so that names sort by age.
     SnapshotId,
     "snapshot id"
+);
+
+name_type!(
+    /// A practice restore.
+    DrillId,
+    "drill id"
 );
 
 impl LineageId {

@@ -5,9 +5,12 @@
 //! oplog entries (`oplog`, `timeline`) are decided here, so that a dry run is the plan that runs.
 
 pub mod cluster_time;
+pub mod gap;
 pub mod ids;
+pub mod json_record;
+pub mod layout;
 pub mod namespace;
 
 pub use cluster_time::{ClusterTime, OpTime};
-pub use ids::{CollectionUuid, Digest, LineageId, SnapshotId};
+pub use ids::{CollectionUuid, Digest, DrillId, LineageId, SnapshotId};
 pub use namespace::Namespace;

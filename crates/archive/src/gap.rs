@@ -1,0 +1,162 @@
+//! Gap records: `<lineage>/gaps/<after>_<through>.json`.
+//!
+//! A gap `(after, through]` is history that is known to be lost. It is written down when the archiver finds that no
+//! reachable member still holds the entries, so that a hole in the archive is a fact with a reason and never a mere
+//! absence. Coverage and the restore plan read it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::json_record::{self, FORMAT, RecordError};
+use crate::layout::ObjectKey;
+use crate::{ClusterTime, LineageId};
+
+const WHAT: &str = "gap record";
+const LIMIT: usize = 64 * 1024;
+
+/// Why history was lost. Reasons of later versions are kept as text: a gap is a gap whatever its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// Every reachable member had already discarded the entries from its oplog.
+    OplogOverrun,
+    /// The entry at the end of the archive is no longer in the history of the replica set (forced reconfiguration,
+    /// members restored from an older state).
+    HistoryReplaced,
+    /// An entry could not be read or stored.
+    Unreadable,
+    /// Written down by an operator.
+    Operator,
+    Other(String),
+}
+
+impl GapReason {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::OplogOverrun => "oplog_overrun",
+            Self::HistoryReplaced => "history_replaced",
+            Self::Unreadable => "unreadable",
+            Self::Operator => "operator",
+            Self::Other(text) => text,
+        }
+    }
+}
+
+impl From<&str> for GapReason {
+    fn from(text: &str) -> Self {
+        match text {
+            "oplog_overrun" => Self::OplogOverrun,
+            "history_replaced" => Self::HistoryReplaced,
+            "unreadable" => Self::Unreadable,
+            "operator" => Self::Operator,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for GapReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for GapReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from(String::deserialize(deserializer)?.as_str()))
+    }
+}
+
+/// History `(after, through]` that is known to be lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    format: u32,
+    pub after: ClusterTime,
+    pub through: ClusterTime,
+    pub reason: GapReason,
+    /// RFC 3339.
+    pub recorded_at: String,
+    /// For people: what was seen when the gap was recorded.
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl Gap {
+    pub fn new(
+        after: ClusterTime,
+        through: ClusterTime,
+        reason: GapReason,
+        recorded_at: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { format: FORMAT, after, through, reason, recorded_at: recorded_at.into(), detail: detail.into() }
+    }
+
+    pub fn key(&self, lineage: &LineageId) -> ObjectKey {
+        ObjectKey::Gap { lineage: lineage.clone(), after: self.after, through: self.through }
+    }
+
+    pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {
+        self.check()?;
+        json_record::encode(WHAT, self)
+    }
+
+    pub fn from_json(bytes: &[u8]) -> Result<Self, RecordError> {
+        let gap: Self = json_record::decode(WHAT, LIMIT, bytes)?;
+        gap.check()?;
+        Ok(gap)
+    }
+
+    fn check(&self) -> Result<(), RecordError> {
+        if self.after >= self.through {
+            return Err(RecordError::invalid(
+                WHAT,
+                format!("({}, {}] is not a range of history", self.after, self.through),
+            ));
+        }
+        json_record::check_instant(WHAT, "recorded_at", &self.recorded_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap() -> Gap {
+        Gap::new(
+            ClusterTime::new(10, 1),
+            ClusterTime::new(20, 0),
+            GapReason::OplogOverrun,
+            "2026-01-02T03:04:05Z",
+            "all 3 members start at 20:1",
+        )
+    }
+
+    #[test]
+    fn a_gap_reads_back_as_written() {
+        assert_eq!(Gap::from_json(&gap().to_json().unwrap()).unwrap(), gap());
+    }
+
+    #[test]
+    fn a_reason_of_a_later_version_is_kept() {
+        let later = r#"{"format":1,"after":"1:0","through":"2:0","reason":"solar_flare","recorded_at":"2026-01-02T03:04:05Z","who":"x"}"#;
+        assert_eq!(Gap::from_json(later.as_bytes()).unwrap().reason, GapReason::Other("solar_flare".into()));
+    }
+
+    #[test]
+    fn an_empty_range_a_bad_time_and_a_newer_format_are_refused() {
+        let mut empty = gap();
+        empty.through = empty.after;
+        assert!(empty.to_json().is_err());
+        let mut untimed = gap();
+        untimed.recorded_at = "yesterday".into();
+        assert!(untimed.to_json().is_err());
+        let newer = String::from_utf8(gap().to_json().unwrap()).unwrap().replace("\"format\": 1", "\"format\": 2");
+        assert!(matches!(Gap::from_json(newer.as_bytes()), Err(RecordError::NewerFormat { found: 2, newest: 1, .. })));
+    }
+}
