@@ -1,0 +1,181 @@
+//! Starting a replica set: ports, processes, configuration, root user, first election.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::try_join_all;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{ClientOptions, WriteConcern};
+use rand::RngExt;
+
+use super::member::Member;
+use super::{ROOT_PASSWORD, ROOT_USER, ReplicaSet, uri};
+use crate::mongod::port::PortLease;
+use crate::mongod::process::Launch;
+use crate::mongod::{binary, temp_folder};
+
+#[must_use]
+#[derive(Debug, Clone)]
+pub struct ReplicaSetBuilder {
+    members: usize,
+    arbiter: bool,
+    auth: bool,
+    set_name: Option<String>,
+    arguments: Vec<String>,
+}
+
+impl Default for ReplicaSetBuilder {
+    fn default() -> Self {
+        Self { members: 1, arbiter: false, auth: false, set_name: None, arguments: Vec::new() }
+    }
+}
+
+impl ReplicaSetBuilder {
+    /// How many members hold data.
+    pub fn members(mut self, members: usize) -> Self {
+        self.members = members;
+        self
+    }
+
+    /// One more member that only votes; it is the last.
+    pub fn arbiter(mut self, arbiter: bool) -> Self {
+        self.arbiter = arbiter;
+        self
+    }
+
+    /// Key file between the members and a root user (`ROOT_USER`, `ROOT_PASSWORD`).
+    pub fn auth(mut self, auth: bool) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    pub fn set_name(mut self, name: &str) -> Self {
+        self.set_name = Some(name.to_owned());
+        self
+    }
+
+    pub fn set_parameter(self, name: &str, value: &str) -> Self {
+        self.argument("--setParameter").argument(&format!("{name}={value}"))
+    }
+
+    /// Initial size of the oplog; the server rounds it to what its storage engine can truncate.
+    pub fn oplog_mb(self, megabytes: u32) -> Self {
+        self.argument("--oplogSize").argument(&megabytes.to_string())
+    }
+
+    /// One more command line argument for every member.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    pub async fn start(self) -> Result<ReplicaSet> {
+        ensure!(self.members > 0, "a replica set needs a member");
+        let folder = Arc::new(temp_folder("replica-set")?);
+        let set_name = self.set_name.clone().unwrap_or_else(|| format!("rs{:08x}", rand::rng().random::<u32>()));
+        let mut arguments = self.arguments.clone();
+        arguments.extend(["--replSet".to_owned(), set_name.clone()]);
+        if self.auth {
+            let key_file = folder.path().join("key-file");
+            write_key_file(&key_file)?;
+            arguments.extend(["--keyFile".to_owned(), key_file.display().to_string()]);
+        }
+        let count = self.members + usize::from(self.arbiter);
+        let members = try_join_all((0..count).map(|index| start_member(folder.path(), index, &arguments))).await?;
+        let client = connect(&members, self.auth, &set_name).await?;
+        let replica_set = ReplicaSet { set_name, members, client, auth: self.auth, _folder: folder };
+        self.initiate(&replica_set).await?;
+        Ok(replica_set)
+    }
+
+    async fn initiate(&self, replica_set: &ReplicaSet) -> Result<()> {
+        let configured: Vec<Document> = (0_i32..)
+            .zip(&replica_set.members)
+            .map(|(id, member)| {
+                let mut entry = doc! { "_id": id, "host": member.host() };
+                if usize::try_from(id).is_ok_and(|id| id >= self.members) {
+                    entry.insert("arbiterOnly", true);
+                }
+                entry
+            })
+            .collect();
+        let config = doc! {
+            "_id": &replica_set.set_name,
+            "members": configured,
+            "settings": { "electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 500 },
+        };
+        // Under the localhost exception when there is a key file: no user exists yet.
+        let admin = replica_set.members[0].probe().database("admin");
+        admin.run_command(doc! { "replSetInitiate": config }).await.context("initiate the replica set")?;
+        replica_set.primary().await?;
+        if self.auth {
+            create_root_user(&admin).await?;
+        }
+        replica_set.wait_healthy().await?;
+        // The first majority write proves that the secondaries replicate.
+        let warm_up = replica_set.client.database("admin");
+        warm_up
+            .run_command(
+                doc! { "appendOplogNote": 1, "data": { "testkit": "started" }, "writeConcern": { "w": "majority" } },
+            )
+            .await
+            .context("write through the majority")?;
+        Ok(())
+    }
+}
+
+/// The port is ours by its lock, but another program may bind it in the moment before the server does.
+async fn start_member(folder: &Path, index: usize, arguments: &[String]) -> Result<Member> {
+    let binary = binary()?;
+    let mut last_error = None;
+    for attempt in 0..3 {
+        let port = PortLease::take()?;
+        let launch = Launch {
+            binary: binary.clone(),
+            port: port.port(),
+            folder: folder.to_owned(),
+            dbpath: folder.join(format!("member-{index}-{attempt}")),
+            log: folder.join(format!("member-{index}.log")),
+            arguments: arguments.to_vec(),
+        };
+        let member = Member::new(launch, port).await?;
+        match member.start().await {
+            Ok(()) => return Ok(member),
+            Err(error) if format!("{error:#}").contains("Address already in use") => last_error = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last_error.context("no attempt was made")?)
+}
+
+async fn connect(members: &[Member], auth: bool, set_name: &str) -> Result<Client> {
+    let hosts: Vec<String> = members.iter().map(Member::host).collect();
+    let mut options = ClientOptions::parse(uri(&hosts.join(","), auth, &format!("replicaSet={set_name}"))).await?;
+    options.write_concern = Some(WriteConcern::majority());
+    options.heartbeat_freq = Some(Duration::from_millis(500));
+    Ok(Client::with_options(options)?)
+}
+
+async fn create_root_user(admin: &mongodb::Database) -> Result<()> {
+    let limit = Instant::now() + Duration::from_secs(15);
+    let command = doc! { "createUser": ROOT_USER, "pwd": ROOT_PASSWORD, "roles": ["root"] };
+    while let Err(error) = admin.run_command(command.clone()).await {
+        if Instant::now() > limit {
+            bail!("create the root user: {error}");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+fn write_key_file(path: &Path) -> Result<()> {
+    let mut rng = rand::rng();
+    let key: String = (0..64).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
+    std::fs::write(path, key).with_context(|| format!("write {}", path.display()))?;
+    // The server refuses a key file that others can read.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).context("protect the key file")
+}
