@@ -9,6 +9,8 @@
 mod collection;
 mod error;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub use collection::{Collection, CollectionTtl, ListedCollection, TtlIndex};

@@ -89,9 +89,10 @@ impl Collection {
         let (options, ttl) = take_ttl(&without(o, &["create", "idIndex"]));
         let id_index = o.get_document("idIndex").ok().map(ToOwned::to_owned);
         let capped = options.get_bool("capped").unwrap_or(false);
-        let (in_snapshot, read, last_id, scanned_through) = known.map_or((false, true, None, ClusterTime::ZERO), |known| {
-            (known.in_snapshot, known.read, known.last_id, known.scanned_through)
-        });
+        let (in_snapshot, read, last_id, scanned_through) = known
+            .map_or((false, true, None, ClusterTime::ZERO), |known| {
+                (known.in_snapshot, known.read, known.last_id, known.scanned_through)
+            });
         Self {
             uuid,
             namespace,
@@ -141,7 +142,12 @@ impl Collection {
     }
 
     /// Applies index and option DDL. `strict` is set after the snapshot's end, where nothing may be missing any more.
-    pub(super) fn apply(&mut self, at: ClusterTime, operation: &Operation<'_>, strict: bool) -> Result<(), SurveyError> {
+    pub(super) fn apply(
+        &mut self,
+        at: ClusterTime,
+        operation: &Operation<'_>,
+        strict: bool,
+    ) -> Result<(), SurveyError> {
         match operation.kind {
             OpKind::CreateIndexes if operation.o.get("indexes").ok().flatten().is_none() => {
                 self.put_index(without(operation.o, &["createIndexes", "ns"]));
@@ -212,8 +218,14 @@ impl Collection {
                 "collMod" => {}
                 "index" => self.change_index(at, operation, value, strict)?,
                 "expireAfterSeconds" => self.ttl = integer(value).map(|seconds| CollectionTtl { seconds }),
-                "validator" | "validationLevel" | "validationAction" | "changeStreamPreAndPostImages"
-                | "recordPreImages" | "timeseries" | "cappedSize" | "cappedMax" => {
+                "validator"
+                | "validationLevel"
+                | "validationAction"
+                | "changeStreamPreAndPostImages"
+                | "recordPreImages"
+                | "timeseries"
+                | "cappedSize"
+                | "cappedMax" => {
                     forwarded.append(key, value);
                     changes_options = true;
                 }

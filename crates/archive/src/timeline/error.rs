@@ -13,7 +13,9 @@ pub enum SurveyError {
     UnknownEntry { at: ClusterTime, label: String, namespace: String },
     #[error("the collMod at {at} on {namespace} changes `{field}`, which this version cannot replay")]
     UnknownCollMod { at: ClusterTime, namespace: String, field: String },
-    #[error("the feature compatibility version was changed at {at}; a window that spans such a change cannot be replayed")]
+    #[error(
+        "the feature compatibility version was changed at {at}; a window that spans such a change cannot be replayed"
+    )]
     FeatureCompatibilityChanged { at: ClusterTime },
     #[error("the {label} at {at} on {namespace} carries no collection UUID")]
     MissingUuid { at: ClusterTime, label: String, namespace: String },

@@ -7,9 +7,9 @@ use bson::RawDocument;
 use crate::oplog::{Entry, OpKind, Operation, TransactionRole};
 use crate::{ClusterTime, CollectionUuid, Namespace};
 
+use super::SurveyError;
 use super::collection::{Collection, ListedCollection};
 use super::transactions::{OwnedOperation, TransactionOutcomes, Transactions};
-use super::SurveyError;
 
 /// Where replay ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -332,7 +332,13 @@ impl Survey {
         let skipped = self
             .skipped
             .into_iter()
-            .map(|((reason, kind, namespace), (count, first))| Skipped { reason, op: kind.name(), namespace, count, first })
+            .map(|((reason, kind, namespace), (count, first))| Skipped {
+                reason,
+                op: kind.name(),
+                namespace,
+                count,
+                first,
+            })
             .collect();
         Ok(Resolution {
             collections: self.collections,
