@@ -21,7 +21,7 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    pub(crate) fn invalid(what: &'static str, problem: impl ToString) -> Self {
+    pub(crate) fn invalid(what: &'static str, problem: impl std::fmt::Display) -> Self {
         Self::Invalid { what, problem: problem.to_string() }
     }
 }

@@ -4,7 +4,9 @@
 //! `manifest`), facts about a set of stored objects (`coverage`), decisions (`plan`, `target`) and the meaning of
 //! oplog entries (`oplog`, `timeline`) are decided here, so that a dry run is the plan that runs.
 
+pub mod bson_run;
 pub mod cluster_time;
+pub mod framed;
 pub mod gap;
 pub mod ids;
 pub mod json_record;
