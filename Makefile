@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint fmt soak
+
+help:  ## what can be done here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare
+	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
+	@cargo run --release --quiet -p e2e --bin demo -- $(ARGS)
+
+test:  ## all tests, against real replica sets
+	@scripts/fetch-mongod.sh >/dev/null
+	@cargo build --workspace --quiet
+	@cargo test --workspace --quiet
+
+bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name peers)
+	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
+	@cargo run --release --quiet -p e2e --bin bench -- $(ARGS)
+
+soak:  ## the differential test with SEEDS=n random seeds
+	@cargo build --workspace --quiet
+	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test -p e2e --test differential -- --nocapture
+
+lint:  ## formatting, clippy, dependency fences
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; \
+	 else echo "lint: cargo-deny is not installed; dependency fences were not checked (cargo install cargo-deny)"; fi
+
+fmt:  ## format the code
+	@cargo fmt --all
