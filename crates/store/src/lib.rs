@@ -1,1 +1,31 @@
+//! The port to object storage: everything an archive keeps goes through [`ObjectStore`].
+//!
+//! Objects are immutable and create-only: a name is bound to content once, by one atomic step at the end of a
+//! streamed write, and no reader ever sees a part of an object. Only keys below a `control` folder can be
+//! overwritten. Every backend passes the same suite (`conformance`, feature `testing`), so upper layers may rely on
+//! the semantics written at the trait and on nothing else.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod error;
+mod file_system;
+mod key;
+mod location;
+mod memory;
+mod port;
+
+#[cfg(feature = "testing")]
+pub mod conformance;
+#[cfg(feature = "testing")]
+pub mod delay;
+#[cfg(feature = "testing")]
+pub mod fault;
+
+pub use error::{ErrorKind, Operation, StoreError};
+pub use file_system::FileStore;
+pub use key::{validate_key, validate_mutable_key};
+pub use location::{open, open_or_create};
+pub use memory::MemoryStore;
+pub use port::{
+    ByteStream, Created, ListPage, ListedObject, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectWriter, Result,
+};

@@ -1,0 +1,70 @@
+//! A process that writes objects is killed with SIGKILL at random moments; what it published must be whole.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use store::{Created, ErrorKind, ObjectStoreExt};
+
+const FOLDER: &str = "TIDEMARK_TEST_KILLED_WRITER_FOLDER";
+
+/// Every object is told by its number alone, so that whoever reads it knows whether it is whole.
+fn body_of(number: u64) -> Bytes {
+    let fill = u8::try_from(number % 251).unwrap();
+    vec![fill; 40_000 + usize::try_from(number % 17).unwrap() * 30_000].into()
+}
+
+fn url_of(folder: &Path) -> String {
+    format!("file://{}", folder.display())
+}
+
+/// The killed process: this test binary, started again by the test below.
+#[tokio::test]
+#[ignore = "started by objects_of_a_killed_writer_are_whole_or_absent"]
+async fn writes_until_killed() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let store = store::open_or_create(&url_of(Path::new(&folder))).unwrap();
+    for number in 0.. {
+        let key = format!("rs0/day{:04}/{number:06}", number / 10);
+        match store.put_new(&key, body_of(number)).await.unwrap() {
+            Created::New => store.put_mutable("rs0/control/last", body_of(number)).await.unwrap(),
+            Created::AlreadyExists => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn objects_of_a_killed_writer_are_whole_or_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..8 {
+        let mut writer = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "writes_until_killed"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(Duration::from_micros(rand::random_range(20_000..120_000))).await;
+        assert!(writer.try_wait().unwrap().is_none(), "the writer ended by itself");
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+    }
+    let store = store::open_or_create(&url_of(folder.path())).unwrap();
+    let objects = store.list_all("rs0/day").await.unwrap();
+    assert!(objects.len() > 10, "the writer was killed too early to show anything: {} objects", objects.len());
+    for (expected, object) in (0..).zip(&objects) {
+        let number: u64 = object.key.rsplit_once('/').unwrap().1.parse().unwrap();
+        let body = store.get_bytes(&object.key, 1_000_000).await.unwrap().unwrap();
+        assert!(body == body_of(number), "{} holds {} bytes", object.key, body.len());
+        assert!(number == expected, "{} follows a hole", object.key);
+    }
+    let last = store.get_bytes("rs0/control/last", 1_000_000).await.unwrap().unwrap();
+    assert!(objects.len() >= 2 && (0..objects.len() as u64).any(|number| last == body_of(number)), "a torn value");
+    // The name of the object that was being written when the kill came is still free.
+    let next = objects.len() as u64;
+    let key = format!("rs0/day{:04}/{next:06}", next / 10);
+    assert_eq!(store.get(&key, None).await.err().map(|error| error.kind()), Some(ErrorKind::NotFound));
+    assert_eq!(store.put_new(&key, body_of(next)).await.unwrap(), Created::New);
+}
