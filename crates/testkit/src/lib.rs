@@ -5,6 +5,7 @@
 
 pub mod bson_bytes;
 pub mod capture;
+pub mod dataset;
 pub mod mongod;
 pub mod replica_set;
 pub mod standalone;
