@@ -4,14 +4,20 @@
 //! `manifest`), facts about a set of stored objects (`coverage`), decisions (`plan`, `target`) and the meaning of
 //! oplog entries (`oplog`, `timeline`) are decided here, so that a dry run is the plan that runs.
 
+pub mod archive_marker;
 pub mod bson_run;
 pub mod cluster_time;
+pub mod collection_page;
 pub mod framed;
 pub mod gap;
 pub mod ids;
 pub mod json_record;
 pub mod layout;
+pub mod lineage;
+pub mod manifest;
 pub mod namespace;
+pub mod segment;
+pub mod slice;
 
 pub use cluster_time::{ClusterTime, OpTime};
 pub use ids::{CollectionUuid, Digest, DrillId, LineageId, SnapshotId};

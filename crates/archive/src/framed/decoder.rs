@@ -137,13 +137,25 @@ impl Decoder {
             State::Header => self.header(),
             State::Body => self.body(),
         };
-        step.map_err(|problem| {
-            let error = FormatError::new(self.offset, problem);
-            self.state = State::Failed(error.clone());
-            self.buffer = Vec::new();
-            self.used = 0;
-            error
-        })
+        step.map_err(|problem| self.fail(self.offset, problem))
+    }
+
+    /// Ends in failure: the typed layers report here what they find wrong, so that it stays an error.
+    pub(crate) fn fail(&mut self, offset: u64, problem: Problem) -> FormatError {
+        let error = FormatError::new(offset, problem);
+        self.state = State::Failed(error.clone());
+        self.buffer = Vec::new();
+        self.used = 0;
+        error
+    }
+
+    pub(crate) fn sticky<T>(&mut self, parsed: Result<T, FormatError>) -> Result<T, FormatError> {
+        parsed.map_err(|error| self.fail(error.offset, error.problem))
+    }
+
+    /// How far into the object the events so far reach.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Ends the object; every event must have been taken. Without an error here, nothing is known to be complete.

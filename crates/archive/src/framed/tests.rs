@@ -8,7 +8,11 @@ use super::*;
 use crate::bson_run::MAX_DOCUMENT_BYTES;
 
 fn documents(sizes: &[usize]) -> Vec<Vec<u8>> {
-    sizes.iter().enumerate().map(|(n, &size)| rawdoc! { "n": i64::try_from(n).unwrap(), "x": "y".repeat(size) }.into_bytes()).collect()
+    sizes
+        .iter()
+        .enumerate()
+        .map(|(n, &size)| rawdoc! { "n": i64::try_from(n).unwrap(), "x": "y".repeat(size) }.into_bytes())
+        .collect()
 }
 
 fn write(kind: Kind, documents: &[Vec<u8>], block_bytes: usize) -> (Vec<u8>, Totals) {
