@@ -18,12 +18,9 @@ pub(super) fn parse_seconds(text: &str) -> Result<u32, TargetProblem> {
         let mut letters = tail.chars();
         let letter = letters.next();
         // Advancing through the units makes a repeated or misplaced one an error.
-        let (_, seconds) =
-            units.by_ref().find(|(unit, _)| Some(*unit) == letter).ok_or(TargetProblem::NotADuration)?;
-        total = number
-            .checked_mul(*seconds)
-            .and_then(|part| total.checked_add(part))
-            .ok_or(TargetProblem::NotADuration)?;
+        let (_, seconds) = units.by_ref().find(|(unit, _)| Some(*unit) == letter).ok_or(TargetProblem::NotADuration)?;
+        total =
+            number.checked_mul(*seconds).and_then(|part| total.checked_add(part)).ok_or(TargetProblem::NotADuration)?;
         rest = letters.as_str();
     }
     if total == 0 { Err(TargetProblem::NotADuration) } else { Ok(total) }

@@ -1,0 +1,479 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::coverage::CoveredRange;
+use crate::coverage::model::{MOMENTS, Model, Story, any_story, at, gap, moment_of, slice};
+use crate::gap::GapReason;
+
+fn snapshot(id: &str, begin: u32, end: u32) -> SnapshotSummary {
+    SnapshotSummary {
+        id: id.parse().unwrap(),
+        begin: at(begin),
+        end: at(end),
+        published_at: "2026-01-02T03:04:05Z".into(),
+        documents: 7,
+        bytes: 5_000,
+        stored_bytes: 1_000,
+        damaged: None,
+        pinned: false,
+    }
+}
+
+fn damaged(id: &str, begin: u32, end: u32) -> SnapshotSummary {
+    SnapshotSummary { damaged: Some("segment 3 is missing".into()), ..snapshot(id, begin, end) }
+}
+
+fn catalog(slices: &[StoredSlice], snapshots: &[SnapshotSummary]) -> Catalog {
+    Catalog {
+        slices: slices.to_vec(),
+        snapshots: snapshots.to_vec(),
+        ..Catalog::new("rs0-65a1b2c3d4e5f60718293a4b".parse().unwrap())
+    }
+}
+
+/// Moments 0 to 12 in slices of two, a snapshot that ends at 3 and one that ends at 8.
+fn whole() -> Catalog {
+    let slices: Vec<StoredSlice> = (0..6).map(|n| slice(n * 2, n * 2 + 2, 1, 1)).collect();
+    catalog(&slices, &[snapshot("old", 1, 3), snapshot("new", 7, 8)])
+}
+
+fn plan(catalog: &Catalog, target: &str) -> RestorePlan {
+    plan_restore(catalog, &target.parse().unwrap()).unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+fn refusal(catalog: &Catalog, target: &str) -> NotRestorable {
+    match plan_restore(catalog, &target.parse().unwrap()) {
+        Ok(plan) => panic!("{target} was planned: {plan:?}"),
+        Err(refusal) => refusal,
+    }
+}
+
+fn time(moment: u32) -> String {
+    at(moment).to_string()
+}
+
+fn rfc3339(seconds: u32, fraction: &str) -> String {
+    format!("1970-01-01T00:{:02}:{:02}{fraction}Z", seconds / 60, seconds % 60)
+}
+
+#[test]
+fn the_newest_snapshot_before_the_moment_and_a_chain_up_to_it_are_chosen() {
+    let plan = plan(&whole(), &time(11));
+    assert_eq!((plan.snapshot.id.as_str(), plan.snapshot.begin, plan.snapshot.end), ("new", at(7), at(8)));
+    let ranges: Vec<CoveredRange> = plan.slices.iter().map(StoredSlice::range).collect();
+    assert_eq!(ranges, [(6, 8), (8, 10), (10, 12)].map(|(from, through)| CoveredRange::new(at(from), at(through))));
+    assert_eq!((plan.bytes, plan.documents), (1_000 + 3 * 200, 7));
+    assert_eq!((plan.target.requested.as_str(), plan.target.resolved, plan.target.inclusive), ("1003:3", at(11), true));
+    assert_eq!((plan.target.must_exist, plan.target.wall_limit_ms), (false, None));
+    assert_eq!(plan.notes, Vec::<String>::new());
+}
+
+#[test]
+fn the_edges_of_a_window_are_restorable_and_the_moments_beside_them_are_not() {
+    let catalog = whole();
+    assert_eq!(plan(&catalog, &time(3)).snapshot.id.as_str(), "old");
+    assert_eq!(plan(&catalog, &time(8)).snapshot.id.as_str(), "new");
+    assert_eq!(plan(&catalog, &at(8).predecessor().to_string()).snapshot.id.as_str(), "old");
+    assert_eq!(plan(&catalog, &time(12)).target.resolved, at(12));
+    let early = refusal(&catalog, &at(3).predecessor().to_string());
+    assert_eq!((early.exit_code(), *early.obstacle), (4, Obstacle::BeforeFirstSnapshot { earliest: at(3) }));
+    assert_eq!(early.nearest, Nearest { before: None, after: Some(at(3)) });
+    let late = refusal(&catalog, &ClusterTime::from_bits(at(12).to_bits() + 1).to_string());
+    assert_eq!((late.exit_code(), *late.obstacle), (4, Obstacle::AfterArchivedThrough { through: at(12) }));
+    assert_eq!(late.nearest, Nearest { before: Some(at(12)), after: None });
+}
+
+#[test]
+fn among_many_entries_of_one_second_the_target_cuts_exactly() {
+    let catalog = whole();
+    let inclusive = plan(&catalog, &time(10)).target;
+    assert!(!inclusive.stops_before(at(10), None));
+    assert!(inclusive.stops_before(at(11), None), "the next entry of the same second");
+    let exclusive = plan(&catalog, &format!("before:{}", time(10))).target;
+    assert!(!exclusive.stops_before(at(9), None), "the entry before it in the same second");
+    assert!(exclusive.stops_before(at(10), None));
+    assert!(exclusive.must_exist && !exclusive.inclusive);
+    assert_eq!(exclusive.resolved, at(10));
+}
+
+#[test]
+fn before_needs_a_snapshot_that_ends_earlier_than_the_entry() {
+    let catalog = whole();
+    assert_eq!(plan(&catalog, &format!("before:{}", time(8))).snapshot.id.as_str(), "old");
+    assert_eq!(plan(&catalog, &format!("before:{}", time(9))).snapshot.id.as_str(), "new");
+    let refused = refusal(&catalog, &format!("before:{}", time(3)));
+    assert_eq!(*refused.obstacle, Obstacle::BeforeFirstSnapshot { earliest: at(3) });
+    assert_eq!(refused.nearest, Nearest { before: None, after: Some(at(3)) });
+    assert_eq!(refusal(&catalog, "before:0:0").exit_code(), 4);
+}
+
+#[test]
+fn before_needs_the_entry_itself_to_be_archived() {
+    let catalog = whole();
+    assert_eq!(plan(&catalog, &format!("before:{}", time(12))).target.resolved, at(12));
+    let refused = refusal(&catalog, &format!("before:{}", time(13)));
+    assert_eq!(*refused.obstacle, Obstacle::AfterArchivedThrough { through: at(12) });
+}
+
+#[test]
+fn a_time_means_all_of_its_second_and_needs_the_archive_to_be_past_it() {
+    let catalog = whole();
+    let planned = plan(&catalog, &rfc3339(1_003, ""));
+    assert_eq!(planned.target.resolved, ClusterTime::end_of_second(1_003));
+    assert_eq!((planned.target.requested.as_str(), planned.target.wall_limit_ms), ("1970-01-01T00:16:43Z", None));
+    assert_eq!(at(12).seconds, 1_004);
+    let refused = refusal(&catalog, &rfc3339(1_004, ""));
+    assert_eq!((refused.exit_code(), &*refused.obstacle), (4, &Obstacle::TooRecent { second: 1_004, through: at(12) }));
+    assert_eq!(refused.nearest.before, Some(at(12)));
+    assert!(refused.next().contains("dr-cli plan --to 1004:1"), "{refused}");
+    let future = refusal(&catalog, "2100-01-01T00:00:00Z");
+    assert_eq!(*future.obstacle, Obstacle::AfterArchivedThrough { through: at(12) });
+    assert_eq!(*refusal(&catalog, "1970-01-01T00:00:00Z").obstacle, Obstacle::BeforeFirstSnapshot { earliest: at(3) });
+}
+
+#[test]
+fn a_fraction_stops_replay_within_its_second_by_wall_time() {
+    let target = plan(&whole(), &rfc3339(1_003, ".250")).target;
+    assert_eq!((target.resolved, target.wall_limit_ms), (ClusterTime::end_of_second(1_003), Some(1_003_250)));
+    assert!(!target.stops_before(ClusterTime::new(1_002, 9), Some(1_009_000)), "an earlier second, whatever the clock");
+    assert!(!target.stops_before(ClusterTime::new(1_003, 1), Some(1_003_250)));
+    assert!(target.stops_before(ClusterTime::new(1_003, 2), Some(1_003_251)));
+    assert!(!target.stops_before(ClusterTime::new(1_003, 2), None));
+    assert!(target.stops_before(ClusterTime::new(1_004, 1), Some(1_003_000)));
+}
+
+#[test]
+fn a_fraction_is_not_served_by_a_snapshot_that_ends_within_its_second() {
+    let catalog = whole();
+    assert_eq!(at(8).seconds, 1_002);
+    assert_eq!(plan(&catalog, &rfc3339(1_002, "")).snapshot.id.as_str(), "new");
+    assert_eq!(plan(&catalog, &rfc3339(1_002, ".999")).snapshot.id.as_str(), "old");
+    assert_eq!(plan(&catalog, &rfc3339(1_003, ".000")).snapshot.id.as_str(), "new");
+}
+
+#[test]
+fn latest_is_where_the_newest_window_ends() {
+    assert_eq!(plan(&whole(), "latest").target.resolved, at(12));
+    assert_eq!(plan(&whole(), "latest").target.requested, "latest");
+}
+
+#[test]
+fn latest_says_so_when_the_archive_goes_on_behind_the_last_restorable_moment() {
+    let mut catalog = whole();
+    catalog.slices.push(slice(14, 16, 1, 1));
+    let planned = plan(&catalog, "latest");
+    assert_eq!(planned.target.resolved, at(12));
+    assert!(planned.notes[0].contains(&time(16)), "{:?}", planned.notes);
+}
+
+#[test]
+fn a_length_of_time_counts_back_from_archived_through_in_whole_seconds() {
+    let target = plan(&whole(), "-1s").target;
+    assert_eq!((target.resolved, target.requested.as_str()), (ClusterTime::end_of_second(1_003), "-1s"));
+    assert!(matches!(*refusal(&whole(), "-1h").obstacle, Obstacle::BeforeFirstSnapshot { .. }));
+    let none = catalog(&[], &[snapshot("a", 3, 3)]);
+    assert_eq!(*refusal(&none, "-1s").obstacle, Obstacle::NothingArchived);
+}
+
+#[test]
+fn a_named_snapshot_is_restored_at_its_end_from_exactly_that_one() {
+    let planned = plan(&whole(), "snapshot:old");
+    assert_eq!((planned.snapshot.id.as_str(), planned.target.resolved, planned.slices.len()), ("old", at(3), 2));
+    let idle = catalog(&[], &[snapshot("idle", 5, 5)]);
+    assert_eq!(plan(&idle, "snapshot:idle").slices, []);
+}
+
+#[test]
+fn an_unknown_snapshot_is_not_found_and_the_known_ones_are_named() {
+    let refused = refusal(&whole(), "snapshot:other");
+    assert_eq!(refused.exit_code(), 3);
+    assert!(refused.to_string().contains("old") && refused.to_string().contains("new"), "{refused}");
+    assert_eq!(refusal(&catalog(&[], &[]), "snapshot:other").exit_code(), 3);
+}
+
+#[test]
+fn a_named_snapshot_that_is_damaged_or_lacks_slices_is_refused_whatever_others_could_do() {
+    let mut catalog = whole();
+    catalog.snapshots.push(damaged("bad", 5, 6));
+    catalog.snapshots.push(snapshot("cut", 11, 14));
+    let refused = refusal(&catalog, "snapshot:bad");
+    assert_eq!((refused.exit_code(), refused.kind()), (5, "damaged_snapshot"));
+    let refused = refusal(&catalog, "snapshot:cut");
+    let missing = CoveredRange::new(at(12), at(14));
+    assert_eq!((refused.exit_code(), *refused.obstacle), (4, Obstacle::Uncovered { missing }));
+}
+
+#[test]
+fn a_damaged_snapshot_is_passed_over_for_an_older_one_and_the_plan_says_so() {
+    let mut catalog = whole();
+    catalog.snapshots[1] = damaged("new", 7, 8);
+    let planned = plan(&catalog, "latest");
+    assert_eq!((planned.snapshot.id.as_str(), planned.slices.len()), ("old", 6));
+    assert!(planned.notes[0].contains("new") && planned.notes[0].contains("segment 3"), "{:?}", planned.notes);
+    catalog.snapshots[0] = damaged("old", 1, 3);
+    let refused = refusal(&catalog, &time(10));
+    assert_eq!((refused.exit_code(), refused.nearest), (5, Nearest::default()));
+    assert!(matches!(&*refused.obstacle, Obstacle::DamagedSnapshot { id, .. } if id.as_str() == "new"));
+    assert_eq!(refusal(&catalog, "latest").exit_code(), 5);
+}
+
+#[test]
+fn a_snapshot_with_a_broken_chain_is_passed_over_for_one_that_ends_earlier() {
+    let slices = [slice(4, 8, 1, 1), slice(8, 12, 1, 1)];
+    let long_running = catalog(&slices, &[snapshot("long", 2, 9), snapshot("short", 4, 6)]);
+    let planned = plan(&long_running, &time(11));
+    assert_eq!(planned.snapshot.id.as_str(), "short");
+    assert!(planned.notes[0].contains("long"), "{:?}", planned.notes);
+}
+
+#[test]
+fn a_moment_inside_a_gap_is_refused_with_the_restorable_moments_around_it() {
+    let mut catalog =
+        catalog(&[slice(0, 5, 1, 1), slice(9, 15, 1, 1)], &[snapshot("old", 1, 2), snapshot("new", 10, 11)]);
+    catalog.gaps.push(gap(5, 9, GapReason::OplogOverrun));
+    for target in [time(6), time(9), format!("before:{}", time(7)), rfc3339(1_002, "")] {
+        let refused = refusal(&catalog, &target);
+        assert_eq!((refused.exit_code(), refused.kind()), (4, "inside_gap"), "{refused}");
+        assert_eq!(refused.nearest, Nearest { before: Some(at(5)), after: Some(at(11)) });
+        assert!(refused.next().contains(&format!("--to {}", time(5))), "{refused}");
+    }
+    assert_eq!(plan(&catalog, &time(5)).snapshot.id.as_str(), "old");
+    let behind = refusal(&catalog, &time(10));
+    assert_eq!((behind.exit_code(), behind.kind()), (4, "behind_gap"), "{behind}");
+    assert_eq!(behind.nearest, Nearest { before: Some(at(5)), after: Some(at(11)) });
+    assert_eq!(refusal(&catalog, &rfc3339(1_001, "")).kind(), "inside_gap", "the second is only half archived");
+}
+
+#[test]
+fn a_hole_without_a_record_is_refused_as_such() {
+    let catalog = catalog(&[slice(0, 5, 1, 1), slice(9, 15, 1, 1)], &[snapshot("old", 1, 2)]);
+    let missing = CoveredRange::new(at(5), at(9));
+    for moment in [6, 9, 12] {
+        let refused = refusal(&catalog, &time(moment));
+        assert_eq!((refused.exit_code(), *refused.obstacle), (4, Obstacle::Uncovered { missing }), "{moment}");
+    }
+}
+
+#[test]
+fn contradictory_history_is_refused_as_an_integrity_error() {
+    let slices = [slice(0, 5, 1, 1), slice(5, 9, 1, 1), slice(5, 9, 1, 2), slice(9, 15, 1, 1)];
+    let catalog = catalog(&slices, &[snapshot("old", 1, 2)]);
+    for moment in [6, 9, 12] {
+        let refused = refusal(&catalog, &time(moment));
+        assert_eq!((refused.exit_code(), refused.kind()), (5, "forked"), "{refused}");
+        assert!(refused.cause().contains("different content") && refused.next().contains("verify"), "{refused}");
+    }
+    assert_eq!(plan(&catalog, "latest").target.resolved, at(5));
+}
+
+#[test]
+fn slices_that_are_all_disputed_refuse_everything_as_an_integrity_error() {
+    let catalog = catalog(&[slice(0, 9, 1, 1), slice(0, 9, 1, 2)], &[snapshot("old", 1, 2)]);
+    for target in ["latest".to_owned(), time(5), time(10), "snapshot:old".to_owned()] {
+        assert_eq!(refusal(&catalog, &target).exit_code(), 5, "{target}");
+    }
+}
+
+#[test]
+fn without_any_snapshot_nothing_is_restorable() {
+    let refused = refusal(&catalog(&[slice(0, 9, 1, 1)], &[]), "latest");
+    assert_eq!(
+        (refused.exit_code(), &*refused.obstacle, refused.nearest),
+        (4, &Obstacle::NoSnapshot, Nearest::default())
+    );
+    assert!(refused.next().contains("sidecar snapshot"), "{refused}");
+}
+
+#[test]
+fn a_restored_cluster_is_a_new_lineage_and_its_catalog_knows_nothing_of_the_old_one() {
+    let old = whole();
+    let lineage: LineageId = "rs0-75a1b2c3d4e5f60718293a4b".parse().unwrap();
+    let slices = vec![slice(5, 9, 1, 7), slice(9, 14, 1, 8)];
+    let new = Catalog { lineage: lineage.clone(), slices, snapshots: vec![snapshot("reborn", 5, 6)], ..old.clone() };
+    assert_eq!(plan(&new, &time(12)).lineage, lineage);
+    assert_eq!(plan(&old, &time(12)).lineage, old.lineage);
+    assert_eq!(*refusal(&new, &time(4)).obstacle, Obstacle::BeforeFirstSnapshot { earliest: at(6) });
+    assert!(refusal(&new, &time(4)).to_string().contains(lineage.as_str()));
+}
+
+#[test]
+fn a_refusal_says_what_where_why_and_what_next() {
+    let text = refusal(&whole(), &time(15)).to_string();
+    assert_eq!(
+        text,
+        "`1005:1` lies after 1004:1 (1970-01-01T00:16:44Z), where the archive ends (lineage rs0-65a1b2c3d4e5f60718293a4b). \
+         Cause: the moment is in the future, the archive lags, or the sidecar stopped. Nearest restorable moment: 1004:1 \
+         (1970-01-01T00:16:44Z). Next: dr-cli plan --to 1004:1"
+    );
+}
+
+#[test]
+fn a_plan_reads_back_from_its_file() {
+    for target in ["latest".to_owned(), format!("before:{}", time(10)), rfc3339(1_003, ".5")] {
+        let plan = plan(&whole(), &target);
+        let json = serde_json::to_string(&plan).unwrap();
+        assert!(json.contains("\"resolved\":\"1"), "{json}");
+        assert_eq!(serde_json::from_str::<RestorePlan>(&json).unwrap(), plan);
+    }
+}
+
+fn any_catalog() -> impl Strategy<Value = (Story, Catalog)> {
+    let snapshots = proptest::collection::vec((0..=MOMENTS, 0..5_u32, prop::bool::weighted(0.2)), 0..4);
+    (any_story(), snapshots).prop_map(|(story, snapshots)| {
+        let snapshots: Vec<SnapshotSummary> = snapshots
+            .into_iter()
+            .enumerate()
+            .map(|(n, (begin, length, is_damaged))| {
+                let end = (begin + length).min(MOMENTS);
+                if is_damaged { damaged(&format!("s{n}"), begin, end) } else { snapshot(&format!("s{n}"), begin, end) }
+            })
+            .collect();
+        let catalog = Catalog { gaps: story.gaps.clone(), ..catalog(&story.slices, &snapshots) };
+        (story, catalog)
+    })
+}
+
+/// Targets on, beside and beyond the moments of a story.
+fn any_target() -> impl Strategy<Value = RestoreTarget> {
+    let time = (998..1_008_u32, 0..6_u32).prop_map(|(seconds, increment)| ClusterTime::new(seconds, increment));
+    prop_oneof![
+        4 => time.clone().prop_map(RestoreTarget::At),
+        3 => time.prop_map(RestoreTarget::Before),
+        3 => (998..1_008_u32, proptest::option::of(0..1_000_u16))
+            .prop_map(|(seconds, millis)| RestoreTarget::Time(WallTarget { seconds, millis })),
+        1 => (1..8_u32).prop_map(|seconds| RestoreTarget::Ago { seconds }),
+        1 => (0..4_u32).prop_map(|n| RestoreTarget::Snapshot(format!("s{n}").parse().unwrap())),
+        1 => Just(RestoreTarget::Latest),
+    ]
+}
+
+/// The model's answer: the snapshot and the moment, worked out by trying every snapshot.
+struct Answer<'a> {
+    resolved: ClusterTime,
+    snapshot: Option<&'a SnapshotSummary>,
+}
+
+/// An archive that holds the time must hold the step in which it lies.
+fn reaches(model: &Model, snapshot: &SnapshotSummary, time: ClusterTime) -> bool {
+    let begin = moment_of(snapshot.begin);
+    (begin..=MOMENTS).find(|moment| at(*moment) >= time).is_some_and(|moment| model.covers(begin, moment))
+}
+
+fn restorable(model: &Model, catalog: &Catalog, time: ClusterTime) -> bool {
+    catalog.snapshots.iter().any(|s| s.damaged.is_none() && s.end <= time && reaches(model, s, time))
+}
+
+fn answer<'a>(model: &Model, catalog: &'a Catalog, target: &RestoreTarget) -> Option<Answer<'a>> {
+    let archived = model.windows().last().map(|window| at(window.1));
+    let mut early: Box<dyn Fn(&SnapshotSummary) -> bool> = Box::new(|_| true);
+    let resolved = match target {
+        RestoreTarget::Latest => (0..=MOMENTS).rev().map(at).find(|time| restorable(model, catalog, *time))?,
+        RestoreTarget::At(time) => *time,
+        RestoreTarget::Before(time) => {
+            let time = *time;
+            early = Box::new(move |snapshot| snapshot.end != time);
+            time
+        }
+        RestoreTarget::Time(time) => {
+            let time = *time;
+            early = Box::new(move |snapshot| time.millis.is_none() || snapshot.end.seconds != time.seconds);
+            ClusterTime::end_of_second(time.seconds)
+        }
+        RestoreTarget::Ago { seconds } => ClusterTime::end_of_second(archived?.seconds - seconds),
+        RestoreTarget::Snapshot(id) => {
+            let id = id.clone();
+            let end = catalog.snapshots.iter().find(|snapshot| snapshot.id == id)?.end;
+            early = Box::new(move |snapshot| snapshot.id == id);
+            end
+        }
+    };
+    let serving = catalog.snapshots.iter().filter(|snapshot| {
+        snapshot.damaged.is_none() && snapshot.end <= resolved && early(snapshot) && reaches(model, snapshot, resolved)
+    });
+    Some(Answer {
+        resolved,
+        snapshot: serving.max_by_key(|snapshot| (snapshot.end, snapshot.begin, snapshot.id.clone())),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn a_plan_never_claims_what_is_not_covered_and_never_refuses_what_is(
+        (story, catalog) in any_catalog(),
+        target in any_target(),
+    ) {
+        let model = Model::of(&story);
+        let expected = answer(&model, &catalog, &target);
+        match (plan_restore(&catalog, &target), expected.and_then(|a| Some((a.resolved, a.snapshot?)))) {
+            (Ok(plan), Some((resolved, snapshot))) => {
+                prop_assert_eq!(&plan.snapshot.id, &snapshot.id);
+                prop_assert_eq!(plan.target.resolved, resolved);
+                let mut reached = snapshot.begin;
+                for slice in &plan.slices {
+                    prop_assert!(catalog.slices.contains(slice) && !model.disputed.iter().any(|d| d.id == slice.id));
+                    prop_assert!(slice.id.after <= reached && reached < slice.id.through);
+                    reached = slice.id.through;
+                }
+                prop_assert!(reached >= resolved);
+                prop_assert_eq!(plan.bytes, 1_000 + plan.slices.iter().map(|slice| slice.stored_bytes).sum::<u64>());
+            }
+            (Err(_), None) => {}
+            (Ok(plan), None) => prop_assert!(false, "claimed: {plan:?}"),
+            (Err(refusal), Some(_)) => prop_assert!(false, "refused: {refusal}"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_nearest_restorable_moments_and_an_obstacle_that_is_there(
+        (story, catalog) in any_catalog(),
+        time in (998..1_008_u32, 0..6_u32).prop_map(|(seconds, increment)| ClusterTime::new(seconds, increment)),
+    ) {
+        let model = Model::of(&story);
+        let Err(refusal) = plan_restore(&catalog, &RestoreTarget::At(time)) else { return Ok(()) };
+        let moments = || (0..=MOMENTS).map(at).filter(|moment| restorable(&model, &catalog, *moment));
+        prop_assert_eq!(refusal.nearest.before, moments().rfind(|moment| *moment <= time));
+        prop_assert_eq!(refusal.nearest.after, moments().find(|moment| *moment > time));
+        for nearest in [refusal.nearest.before, refusal.nearest.after].into_iter().flatten() {
+            prop_assert!(plan_restore(&catalog, &RestoreTarget::At(nearest)).is_ok());
+        }
+        let uncovered = |range: &CoveredRange| {
+            (1..=MOMENTS).all(|moment| !range.holds_entry(at(moment)) || !model.covered[moment as usize])
+        };
+        match &*refusal.obstacle {
+            Obstacle::NoSnapshot => prop_assert!(catalog.snapshots.is_empty()),
+            Obstacle::BeforeFirstSnapshot { earliest } => {
+                prop_assert!(*earliest > time && catalog.snapshots.iter().all(|snapshot| snapshot.end > time));
+            }
+            Obstacle::DamagedSnapshot { id, .. } => {
+                let snapshot = catalog.snapshots.iter().find(|snapshot| snapshot.id == *id).unwrap();
+                prop_assert!(snapshot.damaged.is_some() && reaches(&model, snapshot, time));
+            }
+            Obstacle::InsideGap { gap } => prop_assert!(gap.after < time && time <= gap.through),
+            Obstacle::BehindGap { gap, .. } => prop_assert!(gap.after < time && catalog.gaps.contains(gap)),
+            Obstacle::Forked { range, detail } => {
+                prop_assert!(model.disputed.iter().any(|slice| slice.range().overlaps(range)) && uncovered(range));
+                prop_assert!(detail.contains("fork"), "{detail}");
+            }
+            Obstacle::Uncovered { missing } => {
+                prop_assert!(missing.from < missing.through && missing.from < time && uncovered(missing), "{missing}");
+            }
+            Obstacle::AfterArchivedThrough { through } => prop_assert!(*through < time),
+            other => prop_assert!(false, "{other:?} for a cluster time"),
+        }
+    }
+
+    #[test]
+    fn restore_windows_hold_exactly_the_moments_that_can_be_planned((_, catalog) in any_catalog()) {
+        let windows = crate::coverage::restore_windows(&catalog);
+        for second in 999..1_008 {
+            for increment in 0..5 {
+                let time = ClusterTime::new(second, increment);
+                let is_inside = windows.iter().any(|window| window.contains(time));
+                prop_assert_eq!(plan_restore(&catalog, &RestoreTarget::At(time)).is_ok(), is_inside);
+            }
+        }
+        prop_assert!(windows.windows(2).all(|pair| pair[0].through < pair[1].from));
+    }
+}
