@@ -17,9 +17,9 @@ use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, ServerA
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 
 use crate::error::{ErrorKind, ReplsetError, Result};
-use crate::topology::Hello;
+use crate::topology::{Hello, Role};
 
-/// Wire version of MongoDB 4.4, the first with resumable scans and majority reads that are always on.
+/// Wire version of server 4.4, the first with resumable scans and majority reads that are always on.
 const OLDEST_WIRE_VERSION: i32 = 9;
 
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Default for ConnectOptions {
             max_pool: 32,
             connect_timeout: Duration::from_secs(5),
             selection_timeout: Duration::from_secs(10),
-            command_timeout: Duration::from_secs(120),
+            command_timeout: Duration::from_mins(2),
         }
     }
 }
@@ -161,24 +161,26 @@ impl Connection {
         if hello.max_wire_version < OLDEST_WIRE_VERSION {
             return refuse(ErrorKind::ServerTooOld, "the server is older than MongoDB 4.4");
         }
-        if hello.is_uninitiated {
-            return refuse(
-                ErrorKind::NotReplicaSet,
-                "the member was started for a replica set that is not initiated yet",
-            );
+        match hello.role {
+            Role::Primary | Role::Secondary => Ok(()),
+            Role::Uninitiated => {
+                let detail = "the member was started for a replica set that is not initiated yet";
+                refuse(ErrorKind::NotReplicaSet, detail)
+            }
+            Role::NoMember => {
+                let detail = "it is not a member of a replica set (a standalone mongod or a mongos): there is no oplog to \
+                              archive; start it with --replSet and initiate the set";
+                refuse(ErrorKind::NotReplicaSet, detail)
+            }
+            Role::Arbiter => {
+                refuse(ErrorKind::Arbiter, "it is an arbiter, which holds no data; use a data-bearing member")
+            }
+            Role::Unreadable => {
+                let detail = "the member is neither primary nor secondary now (starting, recovering, rolling back or being \
+                              synchronised)";
+                refuse(ErrorKind::MemberRecovering, detail)
+            }
         }
-        if hello.set_name.is_none() {
-            let detail = "it is not a member of a replica set (a standalone mongod or a mongos): there is no oplog to archive; start it with --replSet and initiate the set";
-            return refuse(ErrorKind::NotReplicaSet, detail);
-        }
-        if hello.is_arbiter {
-            return refuse(ErrorKind::Arbiter, "it is an arbiter, which holds no data; use a data-bearing member");
-        }
-        if !hello.is_primary && !hello.is_secondary {
-            let detail = "the member is neither primary nor secondary now (starting, recovering, rolling back or being synchronised)";
-            return refuse(ErrorKind::MemberRecovering, detail);
-        }
-        Ok(())
     }
 
     /// Host or hosts, without credentials: for messages.

@@ -18,6 +18,7 @@ use crate::topology::{Hello, ServerVersion, Topology, server_version};
 
 mod insert;
 mod progress;
+mod read;
 mod schema;
 mod update;
 mod users;

@@ -1,4 +1,4 @@
-//! The port to MongoDB: the only user of the driver besides the development-only test kit.
+//! The port to the database: the only user of the driver besides the development-only test kit.
 //!
 //! Reads a source member raw (`listing`, `scan`, `oplog`), knows a replica set's state (`topology`, `privileges`) and
 //! writes a restore's destination (`destination`). Documents pass through as bytes: they are never decoded and

@@ -1,6 +1,6 @@
 //! Reads `local.oplog.rs` raw: single entries, the tail up to the majority commit point, and where a snapshot may begin.
 //!
-//! Read concern majority everywhere: an entry that is returned can never roll back.
+//! An entry that is returned can never roll back: entries are read with read concern majority.
 
 use archive::{ClusterTime, OpTime};
 use bson::{RawDocument, RawDocumentBuf, rawdoc};

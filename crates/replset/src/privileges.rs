@@ -108,7 +108,7 @@ pub async fn require(connection: &Connection, task: Task) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let detail = format!("the user lacks: {}; grant the roles {}", missing.join(", "), task.roles());
+    let detail = format!("grant the user the roles {}; missing: {}", task.roles(), grouped(&missing));
     Err(ReplsetError::new(ErrorKind::MissingPrivilege(missing), "start with this user", connection.server(), detail))
 }
 
@@ -129,6 +129,19 @@ pub fn missing_privileges(auth_info: &Document, task: Task) -> Vec<String> {
         }
     }
     missing
+}
+
+/// `find, insert on A; update on B`: the resource once for all its actions.
+fn grouped(missing: &[String]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (action, resource) in missing.iter().filter_map(|missing| missing.split_once(" on ")) {
+        match groups.iter_mut().find(|(known, _)| *known == resource) {
+            Some((_, actions)) => actions.push(action),
+            None => groups.push((resource, vec![action])),
+        }
+    }
+    let groups = groups.into_iter().map(|(resource, actions)| format!("{} on {resource}", actions.join(", ")));
+    groups.collect::<Vec<_>>().join("; ")
 }
 
 fn allows(privilege: &Document, action: &str) -> bool {
@@ -186,6 +199,12 @@ mod tests {
         let all = info(vec![doc! { "resource": { "anyResource": true }, "actions": ["anyAction"] }]);
         assert_eq!(missing_privileges(&all, Task::Source), Vec::<String>::new());
         assert_eq!(missing_privileges(&all, Task::Destination), Vec::<String>::new());
+    }
+
+    #[test]
+    fn missing_actions_are_grouped_by_resource_for_people() {
+        let missing = ["find on a.b", "insert on all databases", "update on a.b"].map(str::to_owned);
+        assert_eq!(grouped(&missing), "find, update on a.b; insert on all databases");
     }
 
     #[test]

@@ -9,17 +9,27 @@ use bson::{Bson, Document, oid::ObjectId, rawdoc};
 use crate::connect::{Connection, CursorSettings};
 use crate::error::{ErrorKind, ReplsetError, Result};
 
+/// What kind of server answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Primary,
+    Secondary,
+    Arbiter,
+    /// A member that can neither be read nor written now.
+    Unreadable,
+    /// Started for a replica set that was not initiated.
+    Uninitiated,
+    /// A standalone `mongod` or a `mongos`.
+    NoMember,
+}
+
 /// What a member says about itself.
 #[derive(Debug, Clone)]
 pub struct Hello {
     pub set_name: Option<String>,
     pub me: Option<String>,
     pub primary: Option<String>,
-    pub is_primary: bool,
-    pub is_secondary: bool,
-    pub is_arbiter: bool,
-    pub is_hidden: bool,
-    pub is_uninitiated: bool,
+    pub role: Role,
     pub max_wire_version: i32,
     /// Changes with every election; only the primary tells it.
     pub election_id: Option<ObjectId>,
@@ -39,7 +49,7 @@ impl Hello {
         let command = rawdoc! { "hello": 1 };
         let reply = connection.run_on_primary("admin", "ask the primary what it is", command, timeout).await?;
         let hello = Self::parse(reply.document());
-        if !hello.is_primary {
+        if hello.role != Role::Primary {
             let detail = "the member is not the primary";
             return Err(ReplsetError::new(
                 ErrorKind::NotPrimary,
@@ -55,15 +65,19 @@ impl Hello {
         let text = |name: &str| reply.get_str(name).ok().map(str::to_owned);
         let flag = |name: &str| reply.get_bool(name).unwrap_or(false);
         let last_write = reply.get_document("lastWrite").ok();
+        let role = match text("setName") {
+            None if flag("isreplicaset") => Role::Uninitiated,
+            None => Role::NoMember,
+            Some(_) if flag("arbiterOnly") => Role::Arbiter,
+            Some(_) if flag("isWritablePrimary") => Role::Primary,
+            Some(_) if flag("secondary") => Role::Secondary,
+            Some(_) => Role::Unreadable,
+        };
         Self {
             set_name: text("setName"),
             me: text("me"),
             primary: text("primary"),
-            is_primary: flag("isWritablePrimary") || flag("ismaster"),
-            is_secondary: flag("secondary"),
-            is_arbiter: flag("arbiterOnly"),
-            is_hidden: flag("hidden"),
-            is_uninitiated: flag("isreplicaset"),
+            role,
             max_wire_version: reply.get_i32("maxWireVersion").unwrap_or(0),
             election_id: reply.get_object_id("electionId").ok(),
             last_write: last_write.and_then(|write| op_time(write, "opTime")),

@@ -70,7 +70,9 @@ async fn open_transaction(member: &Connection, after: ClusterTime) -> Result<(Op
         "find": "transactions", "filter": { "state": { "$in": ["prepared", "inProgress"] }, "startOpTime": { "$exists": true } },
         "sort": { "startOpTime": 1 }, "limit": 1, "singleBatch": true,
     };
-    let mut concern = rawdoc! { "level": "majority" };
+    // Majority reads of this collection are not causally consistent: secondaries write only every now and then what
+    // its rows were. A local row may be newer than the commit point; then `begin` only moves further than needed.
+    let mut concern = rawdoc! { "level": "local" };
     if after != ClusterTime::ZERO {
         concern.append(bson::raw::cstr!("afterClusterTime"), bson::Timestamp::from(after));
     }
@@ -92,7 +94,8 @@ async fn chain_entries(member: &Connection, after: ClusterTime, through: Cluster
             "ts": { "$gt": after, "$lte": through }, "op": "c",
             "prevOpTime.ts": { "$gt": bson::Timestamp { time: 0, increment: 0 }, "$lte": after },
         },
-        "readConcern": { "level": "majority" },
+        // Not majority: the entry that ended a transaction may be as new as the row that says so.
+        "readConcern": { "level": "local", "afterClusterTime": through },
     };
     let found = member.collect("local", "look for spanning transactions", command, CursorSettings::default()).await?;
     Ok(found.documents.into_iter().filter(|entry| Link::of(entry).is_some()).collect())
