@@ -1,1 +1,26 @@
+//! Executes plans: reads archives, surveys the oplog of a window, restores into a fresh replica set, reports.
+//!
+//! What a restore will do is decided in `archive` (plan, timeline); this crate carries it out against the two ports,
+//! `store` and `replset`. Everything fails with a [`Failure`], which knows the exit code and the next command.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod archive_reader;
+mod failure;
+mod find;
+mod oplog_stream;
+mod progress;
+mod restore;
+
+pub use archive_reader::{ArchiveReader, segment_key};
+pub use failure::{Failure, FailureKind, Result};
+pub use find::{
+    FindQuery, FindResult, Match, NamespaceFilter, ParseBoundError, ParseFilterError, Scanned, TimeBound, find,
+    searched_by_default,
+};
+pub use oplog_stream::{OplogEvent, OplogStream};
+pub use progress::{Progress, Silent, Unit};
+pub use restore::{
+    Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries, predict_seconds, release,
+    restore,
+};

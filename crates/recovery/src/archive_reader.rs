@@ -1,0 +1,285 @@
+//! Reading an archive: which lineages, snapshots and slices it holds, as the plain values that plans are made of.
+//!
+//! A listing alone tells what there is; only manifests and gap records are read on top of it. What cannot be used is a
+//! finding in the catalog, never silently absent.
+
+use std::sync::Arc;
+
+use archive::archive_marker::ArchiveMarker;
+use archive::catalog::{Catalog, Finding, SnapshotSummary, StoredSlice};
+use archive::collection_page::{CollectionRecord, PageHeader, decode_page};
+use archive::gap::Gap;
+use archive::layout::ObjectKey;
+use archive::lineage::LineageRecord;
+use archive::manifest::{PublishedManifest, SnapshotManifest};
+use archive::plan::{NotRestorable, RestorePlan, plan_restore};
+use archive::target::RestoreTarget;
+use archive::{LineageId, SnapshotId};
+use futures::{StreamExt, TryStreamExt, stream};
+use store::{ObjectStore, ObjectStoreExt};
+
+use crate::failure::{Failure, FailureKind, Result};
+
+/// The largest of the small JSON objects.
+const RECORD_LIMIT: usize = 16 * 1024 * 1024;
+const PAGE_LIMIT: usize = 64 * 1024 * 1024;
+const CONCURRENT_READS: usize = 16;
+
+/// An archive that exists and is of a format that this build reads.
+#[derive(Debug, Clone)]
+pub struct ArchiveReader {
+    store: Arc<dyn ObjectStore>,
+    marker: ArchiveMarker,
+}
+
+impl ArchiveReader {
+    pub async fn open(store: Arc<dyn ObjectStore>) -> Result<Self> {
+        let key = ObjectKey::Archive.to_string();
+        let bytes = store.get_bytes(&key, RECORD_LIMIT).await?.ok_or_else(|| {
+            Failure::new(FailureKind::NotFound, "there is no archive here")
+                .at(store.location())
+                .because("archive.json does not exist: the URL is wrong, or nothing was ever archived to it")
+                .then("check --archive; `sidecar run` makes the archive")
+        })?;
+        let marker = ArchiveMarker::from_json(&bytes).map_err(|error| record_failure(&error, &*store, &key))?;
+        Ok(Self { store, marker })
+    }
+
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    pub fn id(&self) -> &str {
+        &self.marker.archive_id
+    }
+
+    /// All lineages, by id.
+    pub async fn lineages(&self) -> Result<Vec<LineageRecord>> {
+        let mut lineages = Vec::new();
+        for folder in self.store.list_folders("").await? {
+            let Ok(lineage) = folder.parse::<LineageId>() else { continue };
+            let key = ObjectKey::Lineage { lineage }.to_string();
+            if let Some(bytes) = self.store.get_bytes(&key, RECORD_LIMIT).await? {
+                lineages.push(LineageRecord::from_json(&bytes).map_err(|error| record_failure(&error, &*self.store, &key))?);
+            }
+        }
+        Ok(lineages)
+    }
+
+    /// The lineage that was asked for, or the only one there is.
+    pub async fn choose_lineage(&self, wanted: Option<&str>) -> Result<LineageRecord> {
+        let mut lineages = self.lineages().await?;
+        let known = lineages.iter().map(|record| record.lineage.to_string()).collect::<Vec<_>>().join(", ");
+        let refuse = |kind, what: String, next: &str| {
+            Err(Failure::new(kind, what).at(self.store.location()).because(format!("it holds: {known}")).then(next))
+        };
+        match wanted {
+            Some(id) => match lineages.iter().position(|record| record.lineage.as_str() == id) {
+                Some(position) => Ok(lineages.swap_remove(position)),
+                None => refuse(FailureKind::NotFound, format!("the archive has no lineage `{id}`"), "dr-cli status"),
+            },
+            None if lineages.len() == 1 => Ok(lineages.swap_remove(0)),
+            None if lineages.is_empty() => {
+                refuse(FailureKind::NotFound, "the archive holds no lineage yet".into(), "wait for `sidecar run`")
+            }
+            None => refuse(FailureKind::Usage, "the archive holds several lineages".into(), "name one with --lineage"),
+        }
+    }
+
+    /// Everything that the archive's listing says about a lineage.
+    pub async fn catalog(&self, lineage: &LineageId) -> Result<Catalog> {
+        let mut catalog = Catalog::new(lineage.clone());
+        for object in self.store.list_all(&ObjectKey::slices_prefix(lineage)).await? {
+            match object.key.parse::<ObjectKey>() {
+                Ok(ObjectKey::Slice { id, encrypted, .. }) if object.size > 0 => {
+                    catalog.slices.push(StoredSlice { id, stored_bytes: object.size, encrypted });
+                }
+                Ok(ObjectKey::Slice { .. }) => catalog.unusable.push(finding(object.key, "it is empty")),
+                _ => catalog.unusable.push(finding(object.key, "it is not the name of a slice")),
+            }
+        }
+        for object in self.store.list_all(&ObjectKey::gaps_prefix(lineage)).await? {
+            let gap = match self.store.get_bytes(&object.key, RECORD_LIMIT).await? {
+                Some(bytes) => Gap::from_json(&bytes).map_err(|error| error.to_string()),
+                None => continue,
+            };
+            match gap {
+                Ok(gap) => catalog.gaps.push(gap),
+                Err(problem) => catalog.unusable.push(finding(object.key, problem)),
+            }
+        }
+        let folders = self.store.list_folders(&ObjectKey::snapshots_prefix(lineage)).await?;
+        let manifests: Vec<_> = stream::iter(folders.iter().filter_map(|folder| folder.parse::<SnapshotId>().ok()))
+            .map(|snapshot| self.published(lineage, snapshot))
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        for (key, manifest) in manifests {
+            match manifest {
+                Some(Ok(PublishedManifest::Complete(manifest))) => catalog.snapshots.push(summary(&manifest)),
+                // Without a manifest, or with an abandoned one, it is no snapshot.
+                Some(Ok(PublishedManifest::Abandoned(_))) | None => {}
+                Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
+            }
+        }
+        Ok(catalog)
+    }
+
+    async fn published(
+        &self,
+        lineage: &LineageId,
+        snapshot: SnapshotId,
+    ) -> Result<(String, Option<Result<PublishedManifest, String>>)> {
+        let key = ObjectKey::Manifest { lineage: lineage.clone(), snapshot: snapshot.clone() }.to_string();
+        let Some(bytes) = self.store.get_bytes(&key, RECORD_LIMIT).await? else { return Ok((key, None)) };
+        let manifest = PublishedManifest::from_json(&bytes).map_err(|error| error.to_string()).and_then(|manifest| {
+            let named = match &manifest {
+                PublishedManifest::Complete(m) => m.snapshot == snapshot && m.lineage == *lineage,
+                PublishedManifest::Abandoned(m) => m.snapshot == snapshot && m.lineage == *lineage,
+            };
+            if named { Ok(manifest) } else { Err("it is the manifest of another snapshot".to_owned()) }
+        });
+        Ok((key, Some(manifest)))
+    }
+
+    /// The manifest of a complete snapshot.
+    pub async fn manifest(&self, lineage: &LineageId, snapshot: &SnapshotId) -> Result<SnapshotManifest> {
+        let (key, manifest) = self.published(lineage, snapshot.clone()).await?;
+        match manifest {
+            Some(Ok(PublishedManifest::Complete(manifest))) => Ok(*manifest),
+            Some(Err(problem)) => {
+                Err(Failure::integrity(format!("the manifest cannot be used: {problem}")).at(self.place(&key)))
+            }
+            Some(Ok(PublishedManifest::Abandoned(_))) | None => {
+                Err(Failure::new(FailureKind::NotFound, format!("there is no complete snapshot `{snapshot}`"))
+                    .at(self.place(&key))
+                    .because("it was never finished, or it is expired")
+                    .then("dr-cli list"))
+            }
+        }
+    }
+
+    /// The collections of one page of a snapshot, checked against what the manifest says about it.
+    pub async fn collections(&self, manifest: &SnapshotManifest, page: usize) -> Result<Vec<CollectionRecord>> {
+        let record = &manifest.pages[page];
+        let header =
+            PageHeader { lineage: manifest.lineage.clone(), snapshot: manifest.snapshot.clone(), page: record.page };
+        let key = header.key(false).to_string();
+        let bytes = self.store.get_bytes(&key, PAGE_LIMIT).await?.ok_or_else(|| {
+            Failure::integrity("a part of the snapshot's collection list is missing").at(self.place(&key))
+        })?;
+        let damaged = |problem: String| {
+            Failure::integrity(format!("the snapshot's collection list cannot be used: {problem}")).at(self.place(&key))
+        };
+        let (collections, totals) = decode_page(&header, &bytes).map_err(|error| damaged(error.to_string()))?;
+        if totals.sha256 != record.sha256 || totals.documents != record.collections {
+            return Err(damaged("it is not the page that the manifest means".into()));
+        }
+        Ok(collections)
+    }
+
+    /// All collections of a snapshot.
+    pub async fn all_collections(&self, manifest: &SnapshotManifest) -> Result<Vec<CollectionRecord>> {
+        let mut collections = Vec::new();
+        for page in 0..manifest.pages.len() {
+            collections.extend(self.collections(manifest, page).await?);
+        }
+        Ok(collections)
+    }
+
+    /// The plan for a target. A snapshot of which an object is missing is passed over, with a note.
+    pub async fn plan(&self, lineage: &LineageId, target: &RestoreTarget) -> Result<RestorePlan> {
+        let mut catalog = self.catalog(lineage).await?;
+        loop {
+            let plan = plan_restore(&catalog, target).map_err(|refusal| self.refusal(&refusal))?;
+            match self.missing_object(lineage, &plan.snapshot.id).await {
+                Ok(None) => return Ok(plan),
+                Ok(Some(problem)) => mark_damaged(&mut catalog, &plan.snapshot.id, problem),
+                Err(failure) if failure.kind == FailureKind::Integrity => {
+                    mark_damaged(&mut catalog, &plan.snapshot.id, failure.what);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// What is missing of a snapshot, or has another size, by listing alone.
+    pub async fn missing_object(&self, lineage: &LineageId, snapshot: &SnapshotId) -> Result<Option<String>> {
+        let manifest = self.manifest(lineage, snapshot).await?;
+        let prefix = ObjectKey::segments_prefix(lineage, snapshot);
+        let stored: std::collections::HashMap<String, u64> =
+            self.store.list_all(&prefix).await?.into_iter().map(|object| (object.key, object.size)).collect();
+        for page in 0..manifest.pages.len() {
+            for collection in self.collections(&manifest, page).await? {
+                for segment in &collection.segments {
+                    let key = segment_key(&manifest, &collection, segment.part).to_string();
+                    match stored.get(&key) {
+                        Some(size) if *size == segment.stored_bytes => {}
+                        Some(size) => {
+                            let stated = segment.stored_bytes;
+                            return Ok(Some(format!("`{key}` has {size} bytes, {stated} were written")));
+                        }
+                        None => return Ok(Some(format!("`{key}` is missing"))),
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn refusal(&self, refusal: &NotRestorable) -> Failure {
+        let kind = match refusal.exit_code() {
+            3 => FailureKind::NotFound,
+            5 => FailureKind::Integrity,
+            _ => FailureKind::NotRestorable,
+        };
+        Failure::new(kind, refusal.what())
+            .at(format!("{} in {}", refusal.place(), self.store.location()))
+            .because(refusal.cause())
+            .then(refusal.next())
+    }
+
+    /// An object of this archive, for messages.
+    pub fn place(&self, key: &str) -> String {
+        format!("{key} in {}", self.store.location())
+    }
+}
+
+/// The key of a collection's segment in a snapshot.
+pub fn segment_key(manifest: &SnapshotManifest, collection: &CollectionRecord, part: u32) -> ObjectKey {
+    ObjectKey::Segment {
+        lineage: manifest.lineage.clone(),
+        snapshot: manifest.snapshot.clone(),
+        uuid: collection.uuid,
+        part,
+        encrypted: false,
+    }
+}
+
+fn mark_damaged(catalog: &mut Catalog, snapshot: &SnapshotId, problem: String) {
+    for summary in catalog.snapshots.iter_mut().filter(|summary| summary.id == *snapshot) {
+        summary.damaged = Some(problem.clone());
+    }
+}
+
+fn finding(object: String, problem: impl Into<String>) -> Finding {
+    Finding { object, problem: problem.into() }
+}
+
+fn record_failure(error: &archive::json_record::RecordError, store: &dyn ObjectStore, key: &str) -> Failure {
+    Failure::integrity(format!("an object of the archive cannot be read: {error}")).at(format!("{key} in {}", store.location()))
+}
+
+fn summary(manifest: &SnapshotManifest) -> SnapshotSummary {
+    SnapshotSummary {
+        id: manifest.snapshot.clone(),
+        begin: manifest.begin,
+        end: manifest.end,
+        published_at: manifest.published_at.clone(),
+        documents: manifest.totals.documents,
+        bytes: manifest.totals.bytes,
+        stored_bytes: manifest.totals.stored_bytes,
+        damaged: None,
+        pinned: false,
+    }
+}

@@ -1,0 +1,132 @@
+//! Carries a restore plan out: into a fresh replica set, in phases that can be interrupted and resumed.
+//!
+//! preflight (refuses before the first write) → survey (reads the window's oplog, decides what every collection is at
+//! the target, still without a write) → create → load → replay → indexes → views → users and roles → check → report.
+//! Progress is kept in the destination, so the same command goes on where a killed one stopped.
+
+mod access;
+mod check;
+mod create;
+mod indexes;
+mod load;
+mod preflight;
+mod release;
+mod replay;
+mod report;
+mod routes;
+mod state;
+mod survey;
+mod views;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use archive::plan::RestorePlan;
+use replset::{ConnectOptions, Destination};
+
+use crate::archive_reader::ArchiveReader;
+use crate::failure::Result;
+use crate::progress::Progress;
+
+pub use release::{ReleaseReport, release};
+pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEntries, predict_seconds};
+
+use report::Phases;
+use state::RestoreState;
+
+/// How a restore is carried out.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    pub destination_uri: String,
+    /// Arm TTL indexes at the end instead of leaving them parked.
+    pub release: bool,
+    /// Concurrent writers.
+    pub connections: usize,
+}
+
+impl Default for RestoreOptions {
+    fn default() -> Self {
+        Self { destination_uri: String::new(), release: false, connections: 4 }
+    }
+}
+
+/// What every phase works with.
+struct Context {
+    reader: ArchiveReader,
+    destination: Destination,
+    state: RestoreState,
+    progress: Arc<dyn Progress>,
+    connections: usize,
+}
+
+/// Restores `plan` into the destination. When the destination holds an unfinished restore of the same target from the
+/// same archive, that one is continued, with the plan it was started with.
+pub async fn restore(
+    reader: &ArchiveReader,
+    plan: RestorePlan,
+    options: RestoreOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<RestoreReport> {
+    let started = Instant::now();
+    let mut phases = Phases::default();
+
+    let connect = ConnectOptions {
+        app_name: "tidemark-restore".to_owned(),
+        max_pool: u32::try_from(options.connections + 4).unwrap_or(u32::MAX),
+        ..ConnectOptions::default()
+    };
+    phases.begin("preflight");
+    let destination = Destination::open(&options.destination_uri, connect).await?;
+    let (state, plan) = preflight::check(reader, &destination, plan).await?;
+    let context = Context {
+        reader: reader.clone(),
+        destination,
+        state,
+        progress,
+        connections: options.connections.max(1),
+    };
+    let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
+
+    phases.begin("survey");
+    let window = survey::survey(&context, &plan, &manifest).await?;
+    preflight::check_names(&context, &window).await?;
+    context.state.begin(&context.destination, reader.id(), &plan).await?;
+
+    phases.begin("create");
+    let routes = create::create(&context, &window).await?;
+
+    phases.begin("load");
+    let loaded = load::load(&context, &manifest, &window, &routes).await?;
+    phases.measure(loaded.bytes, loaded.documents, 0);
+
+    phases.begin("replay");
+    let replayed = replay::replay(&context, &plan, &window, &routes).await?;
+    phases.measure(replayed.bytes, 0, replayed.operations);
+
+    phases.begin("indexes");
+    let parked = indexes::build(&context, &window).await?;
+    phases.begin("views");
+    let views = views::create(&context, &routes).await?;
+    phases.begin("access");
+    let access = access::merge(&context, &routes).await?;
+    phases.begin("check");
+    let checked = check::check(&context, &window, &views).await?;
+    routes.drop_staging(&context.destination).await?;
+    context.destination.majority_barrier().await?;
+    context.state.complete(&context.destination, &plan).await?;
+    if options.release {
+        phases.begin("release");
+        release::release_on(&context.destination).await?;
+    }
+
+    Ok(RestoreReport::new(report::Facts {
+        plan: &plan,
+        window: &window,
+        phases: phases.finish(),
+        checked,
+        access,
+        parked,
+        released: options.release,
+        seconds: started.elapsed().as_secs_f64(),
+    }))
+}

@@ -1,0 +1,124 @@
+//! Everything that can be refused before the first write.
+
+use std::collections::BTreeSet;
+
+use archive::plan::RestorePlan;
+use replset::Destination;
+use replset::privileges::{self, Task};
+
+use super::state::{RestoreState, Stored};
+use super::survey::Window;
+use super::Context;
+use crate::archive_reader::ArchiveReader;
+use crate::failure::{Failure, FailureKind, Result};
+
+fn unsafe_destination(destination: &Destination, what: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::Unsafe, what).at(destination.server())
+}
+
+/// Checks the destination and gives the plan to carry out: the given one, or that of the restore to be continued.
+pub async fn check(
+    reader: &ArchiveReader,
+    destination: &Destination,
+    plan: RestorePlan,
+) -> Result<(RestoreState, RestorePlan)> {
+    privileges::require(destination.connection(), Task::Destination).await?;
+    let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
+
+    let topology = destination.topology().await?;
+    let lineage = archive::LineageId::from_replica_set(&topology.set_name, &topology.replica_set_id)
+        .map_err(|error| Failure::new(FailureKind::Unexpected, error.to_string()))?;
+    if lineage == plan.lineage {
+        return Err(unsafe_destination(destination, "the destination is the replica set that the archive was made from")
+            .because("a restore never writes into its own source")
+            .then("name another, fresh replica set with --destination"));
+    }
+
+    let server = destination.server_version().await?;
+    let older = |have: &str, need: &str| version(have) < version(need);
+    let (fcv, needed) = (&server.feature_compatibility_version, &manifest.fcv);
+    if older(&server.version, &manifest.server_version) && release(&server.version) < release(&manifest.server_version)
+        || older(fcv, needed)
+    {
+        return Err(unsafe_destination(
+            destination,
+            format!("the destination is too old: server {} with feature compatibility {fcv}", server.version),
+        )
+        .because(format!("the source was server {} with feature compatibility {needed}", manifest.server_version))
+        .then("restore into a server of the source's release or newer, with its feature compatibility version raised"));
+    }
+
+    let election = destination.election_id().await?;
+    let existing = destination.list_existing().await?;
+    match RestoreState::load(destination).await? {
+        Some(stored) => continue_restore(destination, reader, election, stored, &plan),
+        None if existing.is_empty() => Ok((RestoreState::fresh(election), plan)),
+        None => {
+            let shown: Vec<String> = existing.iter().take(5).map(ToString::to_string).collect();
+            let more = existing.len().saturating_sub(shown.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Err(unsafe_destination(destination, "the destination is not empty")
+                .because(format!("it holds {}{more}", shown.join(", ")))
+                .then("name a fresh replica set with --destination; nothing was changed here"))
+        }
+    }
+}
+
+fn continue_restore(
+    destination: &Destination,
+    reader: &ArchiveReader,
+    election: bson::oid::ObjectId,
+    stored: Stored,
+    plan: &RestorePlan,
+) -> Result<(RestoreState, RestorePlan)> {
+    let same = stored.archive_id == reader.id()
+        && stored.plan.lineage == plan.lineage
+        && stored.plan.target.requested == plan.target.requested;
+    if stored.complete {
+        return Err(unsafe_destination(destination, "the destination already holds a finished restore")
+            .because(format!("of {} to {}", stored.plan.lineage, stored.plan.target.requested))
+            .then("name a fresh replica set with --destination; nothing was changed here"));
+    }
+    if !same {
+        return Err(unsafe_destination(destination, "the destination holds another unfinished restore")
+            .because(format!(
+                "of {} to {} from archive {}",
+                stored.plan.lineage, stored.plan.target.requested, stored.archive_id
+            ))
+            .then(format!("continue that one with --to {}, or name a fresh replica set", stored.plan.target.requested)));
+    }
+    tracing::info!(target = %stored.plan.target.requested, "continuing an unfinished restore");
+    let plan = stored.plan.clone();
+    Ok((RestoreState::resumed(election, stored), plan))
+}
+
+/// A restore that is continued must find nothing but its own collections.
+pub async fn check_names(context: &Context, window: &Window) -> Result<()> {
+    let expected: BTreeSet<String> = window
+        .resolution
+        .collections
+        .values()
+        .flat_map(|collection| {
+            let time_series = collection.namespace.time_series_name().map(|name| format!("{}.{name}", collection.namespace.db));
+            [Some(collection.namespace.to_string()), time_series].into_iter().flatten()
+        })
+        .collect();
+    for namespace in context.destination.list_existing().await? {
+        let own = expected.contains(&namespace.to_string()) || namespace.is_views() || context.state.has_views();
+        if !own {
+            return Err(unsafe_destination(&context.destination, format!("the destination holds {namespace}, which is not part of this restore"))
+                .because("somebody else wrote into it since the restore began")
+                .then("drop that collection, or start over in a fresh replica set"));
+        }
+    }
+    Ok(())
+}
+
+fn version(text: &str) -> Vec<u32> {
+    text.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
+}
+
+/// Major and minor: patch releases read each other's data.
+fn release(text: &str) -> Vec<u32> {
+    version(text).into_iter().take(2).collect()
+}

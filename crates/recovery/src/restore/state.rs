@@ -1,0 +1,192 @@
+//! Progress of a restore, kept in the destination (`config.tidemark_restore`), so that the same command resumes it.
+//!
+//! Data is written with `w: 1`, marks with a majority on the same primary: when a mark is there, everything written
+//! before it is committed too, as long as no election came between. That is checked with every mark; after an election
+//! the attempt ends, and the next one goes on from the last mark.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use archive::ClusterTime;
+use archive::plan::RestorePlan;
+use bson::oid::ObjectId;
+use bson::{RawDocumentBuf, Timestamp, rawdoc};
+use replset::Destination;
+
+use crate::failure::{Failure, FailureKind, Result};
+
+const RESTORE: &str = "restore";
+const REPLAY: &str = "replay";
+const PARKED: &str = "parked";
+const ATTEMPT: &str = "attempt";
+const LOADED: &str = "loaded:";
+
+/// What an earlier attempt left.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub archive_id: String,
+    pub plan: RestorePlan,
+    pub complete: bool,
+    loaded: HashSet<String>,
+    replayed: ClusterTime,
+    dirty: ClusterTime,
+    marks: u64,
+    has_views: bool,
+}
+
+#[derive(Debug)]
+pub struct RestoreState {
+    stored: Option<Stored>,
+    attempt: String,
+    /// The primary's reign in which this attempt writes.
+    election: ObjectId,
+    next_mark: AtomicU64,
+}
+
+impl RestoreState {
+    pub fn fresh(election: ObjectId) -> Self {
+        Self { stored: None, attempt: ObjectId::new().to_hex(), election, next_mark: AtomicU64::new(0) }
+    }
+
+    pub fn resumed(election: ObjectId, stored: Stored) -> Self {
+        Self { next_mark: AtomicU64::new(stored.marks), stored: Some(stored), ..Self::fresh(election) }
+    }
+
+    pub async fn load(destination: &Destination) -> Result<Option<Stored>> {
+        let mut stored = None;
+        let (mut loaded, mut replayed, mut dirty, mut marks, mut has_views) =
+            (HashSet::new(), ClusterTime::ZERO, ClusterTime::ZERO, 0, false);
+        for (id, document) in destination.progress_all().await? {
+            match id.as_str() {
+                RESTORE => stored = Some(restore_document(&document)?),
+                REPLAY => {
+                    let time = |name| document.get_timestamp(name).map(ClusterTime::from).unwrap_or_default();
+                    (replayed, dirty) = (time("through"), time("dirty"));
+                }
+                PARKED => has_views = true,
+                id if id.starts_with(LOADED) => {
+                    marks += 1;
+                    let segments = document.get_array("segments").into_iter().flatten().flatten();
+                    loaded.extend(segments.filter_map(|segment| segment.as_str().map(str::to_owned)));
+                }
+                _ => {}
+            }
+        }
+        let Some((archive_id, plan, complete)) = stored else { return Ok(None) };
+        Ok(Some(Stored { archive_id, plan, complete, loaded, replayed, dirty, marks, has_views }))
+    }
+
+    /// Marks the destination as being restored into.
+    pub async fn begin(&self, destination: &Destination, archive_id: &str, plan: &RestorePlan) -> Result<()> {
+        let mut attempt = RawDocumentBuf::new();
+        attempt.append(bson::raw::cstr!("id"), self.attempt.as_str());
+        destination.progress_put(ATTEMPT, &attempt).await?;
+        destination.progress_put(RESTORE, &restore_mark(archive_id, plan, false)?).await?;
+        Ok(())
+    }
+
+    pub async fn complete(&self, destination: &Destination, plan: &RestorePlan) -> Result<()> {
+        let mut document = destination.progress_get(RESTORE).await?.ok_or_else(|| {
+            Failure::new(FailureKind::Unexpected, "the restore's own record vanished from config.tidemark_restore")
+        })?;
+        let archive_id = document.get_str("archiveId").unwrap_or_default().to_owned();
+        document = restore_mark(&archive_id, plan, true)?;
+        destination.progress_put(RESTORE, &document).await?;
+        Ok(())
+    }
+
+    pub fn is_resumed(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// Whether the earlier attempt came as far as creating views, whose names are not known in advance.
+    pub fn has_views(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.has_views)
+    }
+
+    pub fn is_loaded(&self, segment: &str) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.loaded.contains(segment))
+    }
+
+    /// Whether anything was replayed already: then loading is over.
+    pub fn replayed_through(&self) -> ClusterTime {
+        self.stored.as_ref().map_or(ClusterTime::ZERO, |stored| stored.replayed)
+    }
+
+    /// Up to here an earlier attempt may have applied entries without having marked it.
+    pub fn dirty_through(&self) -> ClusterTime {
+        self.stored.as_ref().map_or(ClusterTime::ZERO, |stored| stored.dirty)
+    }
+
+    pub async fn mark_loaded(&self, destination: &Destination, segments: &[String]) -> Result<()> {
+        let number = self.next_mark.fetch_add(1, Ordering::Relaxed);
+        let mut list = bson::RawArrayBuf::new();
+        for segment in segments {
+            list.push(segment.as_str());
+        }
+        let mut document = RawDocumentBuf::new();
+        document.append(bson::raw::cstr!("segments"), list);
+        destination.progress_put(&format!("{LOADED}{number}"), &document).await?;
+        self.check_attempt(destination).await
+    }
+
+    /// Entries up to `through` are applied; entries up to `dirty` may be, from now on.
+    pub async fn mark_replayed(&self, destination: &Destination, through: ClusterTime, dirty: ClusterTime) -> Result<()> {
+        let document = rawdoc! { "through": Timestamp::from(through), "dirty": Timestamp::from(dirty) };
+        destination.progress_put(REPLAY, &document).await?;
+        self.check_attempt(destination).await
+    }
+
+    pub async fn mark_parked(destination: &Destination, document: RawDocumentBuf) -> Result<()> {
+        Ok(destination.progress_put(PARKED, &document).await?)
+    }
+
+    pub async fn parked(destination: &Destination) -> Result<Option<RawDocumentBuf>> {
+        Ok(destination.progress_get(PARKED).await?)
+    }
+
+    /// The mark that was just written only counts when no election and no other restore came between.
+    async fn check_attempt(&self, destination: &Destination) -> Result<()> {
+        let election = destination.election_id().await?;
+        if self.election != election {
+            return Err(Failure::new(FailureKind::Unreachable, "the destination elected another primary during the restore")
+                .at(destination.server())
+                .because("writes of the last seconds may have been rolled back")
+                .then("run the same command again: it goes on from the last safe point"));
+        }
+        let attempt = destination.progress_get(ATTEMPT).await?;
+        let holder = attempt.as_ref().and_then(|document| document.get_str("id").ok());
+        if holder.is_some_and(|holder| holder != self.attempt) {
+            return Err(Failure::new(FailureKind::LeaseHeld, "another restore took over this destination")
+                .at(destination.server())
+                .because("the same command was started a second time")
+                .then("let that one finish"));
+        }
+        Ok(())
+    }
+}
+
+fn restore_mark(archive_id: &str, plan: &RestorePlan, complete: bool) -> Result<RawDocumentBuf> {
+    let json = serde_json::to_string(plan)
+        .map_err(|error| Failure::new(FailureKind::Unexpected, format!("the plan cannot be written down: {error}")))?;
+    let mut document = rawdoc! {
+        "format": 1,
+        "archiveId": archive_id,
+        "lineage": plan.lineage.as_str(),
+        "restoredTo": Timestamp::from(plan.target.resolved),
+        "complete": complete,
+    };
+    document.append(bson::raw::cstr!("plan"), json);
+    Ok(document)
+}
+
+fn restore_document(document: &bson::RawDocument) -> Result<(String, RestorePlan, bool)> {
+    let invalid = || {
+        Failure::new(FailureKind::Unsafe, "config.tidemark_restore in the destination cannot be read")
+            .because("another release wrote it, or it was changed by hand")
+            .then("start over in a fresh replica set")
+    };
+    let plan = document.get_str("plan").ok().and_then(|json| serde_json::from_str(json).ok()).ok_or_else(invalid)?;
+    let archive_id = document.get_str("archiveId").map_err(|_| invalid())?.to_owned();
+    Ok((archive_id, plan, document.get_bool("complete").unwrap_or(false)))
+}
