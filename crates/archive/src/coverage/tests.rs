@@ -81,6 +81,10 @@ fn a_gap_that_slices_filled_later_is_no_problem_unless_history_was_replaced_ther
     let slices = [slice(0, 4, 1, 1), slice(4, 8, 1, 2), slice(8, 12, 1, 3)];
     let filled = Coverage::of(&slices, &[gap(4, 8, GapReason::OplogOverrun)]);
     assert_eq!((windows(&filled), kinds(&filled)), (vec![range(0, 12)], vec![]));
+    let from_the_start = Coverage::of(&slices[1..], &[gap(4, 8, GapReason::OplogOverrun)]);
+    assert_eq!((windows(&from_the_start), kinds(&from_the_start)), (vec![range(4, 12)], vec![]));
+    let half = Coverage::of(&slices[1..], &[gap(3, 8, GapReason::OplogOverrun)]);
+    assert_eq!((windows(&half), kinds(&half)), (vec![range(4, 12)], vec!["gap"]));
     let replaced = Coverage::of(&slices, &[gap(4, 8, GapReason::HistoryReplaced)]);
     assert_eq!((windows(&replaced), kinds(&replaced)), (vec![range(0, 4), range(8, 12)], vec!["gap"]));
 }

@@ -198,6 +198,7 @@ fn a_named_snapshot_that_is_damaged_or_lacks_slices_is_refused_whatever_others_c
     catalog.snapshots.push(snapshot("cut", 11, 14));
     let refused = refusal(&catalog, "snapshot:bad");
     assert_eq!((refused.exit_code(), refused.kind()), (5, "damaged_snapshot"));
+    assert_eq!(refused.nearest, Nearest { before: Some(at(6)), after: None }, "from another snapshot");
     let refused = refusal(&catalog, "snapshot:cut");
     let missing = CoveredRange::new(at(12), at(14));
     assert_eq!((refused.exit_code(), *refused.obstacle), (4, Obstacle::Uncovered { missing }));
