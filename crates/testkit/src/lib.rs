@@ -11,6 +11,7 @@ pub mod replica_set;
 pub mod standalone;
 pub mod watchdog;
 pub mod weird;
+pub mod workload;
 pub mod writers;
 
 pub use capture::{Detail, DiffOptions, StateCapture, capture};
@@ -18,4 +19,5 @@ pub use dataset::load_shop;
 pub use processes::Sidecar;
 pub use replica_set::{ReplicaSet, ReplicaSetBuilder};
 pub use standalone::Standalone;
+pub use workload::{RecordedPoint, Workload};
 pub use writers::start_writers;

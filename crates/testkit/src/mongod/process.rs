@@ -78,7 +78,7 @@ impl MongodProcess {
 fn spawn(launch: &Launch) -> Result<Watched> {
     Watched::spawn(&launch.binary, Some(&launch.folder), Stdio::null(), |command| {
         command
-            .args(["--bind_ip", "127.0.0.1", "--port", &launch.port.to_string(), "--logappend"])
+            .args(["--bind_ip", "127.0.0.1", "--port", &launch.port.to_string(), "--logappend", "--nounixsocket"])
             .args(["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"])
             // Without this a SIGTERM waits 15 s in quiesce mode.
             .args(["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"])
