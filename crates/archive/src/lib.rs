@@ -6,18 +6,25 @@
 
 pub mod archive_marker;
 pub mod bson_run;
+pub mod catalog;
 pub mod cluster_time;
 pub mod collection_page;
+pub mod coverage;
 pub mod framed;
 pub mod gap;
+pub mod id_key;
 pub mod ids;
 pub mod json_record;
 pub mod layout;
 pub mod lineage;
 pub mod manifest;
 pub mod namespace;
+pub mod oplog;
+pub mod plan;
 pub mod segment;
 pub mod slice;
+pub mod target;
+pub mod timeline;
 
 pub use cluster_time::{ClusterTime, OpTime};
 pub use ids::{CollectionUuid, Digest, DrillId, LineageId, SnapshotId};
