@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, ReplsetError, Result};
 mod begin;
 mod tail;
 
-pub use begin::{SafeBegin, chain_head, safe_begin, transaction_start};
+pub use begin::{SafeBegin, begin_at_or_before, chain_head, safe_begin, transaction_start};
 pub use tail::{OplogBatch, OplogTail, TailOptions, tail};
 
 /// The fields of an entry that decide about continuity.

@@ -11,6 +11,8 @@ use crate::error::ReplsetError;
 pub const DOCUMENT: u8 = 0x03;
 pub const ARRAY: u8 = 0x04;
 pub const TIMESTAMP: u8 = 0x11;
+pub const DOUBLE: u8 = 0x01;
+pub const DECIMAL128: u8 = 0x13;
 
 const STRING: u8 = 0x02;
 const BOOL: u8 = 0x08;
@@ -78,9 +80,9 @@ fn value_length(kind: u8, bytes: &[u8]) -> Option<usize> {
         0x06 | 0x0a | 0x7f | 0xff => 0,
         BOOL => 1,
         INT32 => 4,
-        0x01 | 0x09 | TIMESTAMP | 0x12 => 8,
+        DOUBLE | 0x09 | TIMESTAMP | 0x12 => 8,
         0x07 => 12,
-        0x13 => 16,
+        DECIMAL128 => 16,
         STRING | 0x0d | 0x0e => prefix()?.checked_add(4)?,
         0x05 => prefix()?.checked_add(5)?,
         0x0c => prefix()?.checked_add(16)?,

@@ -1,5 +1,7 @@
 //! What is refused at the door, by name, and what a member tells about itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The oplog: continuity, majority, overrun, and where a snapshot may begin.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -8,8 +10,8 @@ use anyhow::{Context, Result};
 use archive::ClusterTime;
 use mongodb::bson::{RawDocumentBuf, doc};
 use replset::oplog::{
-    OplogTail, TailOptions, chain_head, entry_at, entry_before, entry_op_time, newest_entry, oldest_entry, safe_begin,
-    tail, transaction_start,
+    OplogTail, TailOptions, begin_at_or_before, chain_head, entry_at, entry_before, entry_op_time, newest_entry,
+    oldest_entry, safe_begin, tail, transaction_start,
 };
 use replset::topology::majority_commit_point;
 use replset::{Connection, ErrorKind};
@@ -193,6 +195,19 @@ async fn a_snapshot_never_begins_inside_a_transaction_chain() -> Result<()> {
     let begin = safe_begin(&member).await?;
     assert!(begin.op_time.ts >= entry_op_time(&commit)?.ts, "a finished chain does not matter");
     assert_eq!(entry_op_time(&begin.entry)?, begin.op_time);
+
+    // Had the commit point been at any other entry of the chain, the snapshot would begin before the head.
+    let expected = entry_before(&member, head.ts).await?.context("an entry before the head")?;
+    let mut inside = 0;
+    let mut tail = tail(&member, head.ts, TailOptions::default()).await?;
+    for entry in tail.next_batch().await?.entries()? {
+        let at = entry_op_time(entry?)?;
+        if at.ts < entry_op_time(&commit)?.ts {
+            assert_eq!(begin_at_or_before(&member, at).await?.entry, expected, "{at}");
+            inside += 1;
+        }
+    }
+    assert_eq!(inside, 4);
     Ok(())
 }
 

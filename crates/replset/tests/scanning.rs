@@ -1,5 +1,7 @@
 //! Listing and scanning: the same bytes, through renames, drops, resumes and restricted users.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use anyhow::Result;

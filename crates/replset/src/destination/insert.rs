@@ -9,7 +9,7 @@ use bson::{RawDocument, RawDocumentBuf};
 use super::update::{Change, Update};
 use super::{Destination, MAX_COMMAND_BYTES, MAX_STATEMENTS, WriteError};
 use crate::error::{ReplsetError, Result};
-use crate::raw::{DocumentKey, RawWriter, TIMESTAMP, elements};
+use crate::raw::{DECIMAL128, DOUBLE, DocumentKey, RawWriter, TIMESTAMP, elements, field};
 
 const WHAT: &str = "insert documents";
 const PLACEHOLDER: ClusterTime = ClusterTime::new(1, 1);
@@ -97,7 +97,7 @@ impl Destination {
         mode: InsertMode,
         outcome: &mut InsertOutcome,
     ) -> Result<()> {
-        if error.is_duplicate_id {
+        if error.is_duplicate_id || is_duplicate_nan(original, error) {
             match mode {
                 InsertMode::Error => return Err(error.to_error(WHAT, self.server())),
                 InsertMode::IgnoreDuplicates => outcome.ignored += 1,
@@ -149,6 +149,17 @@ impl Destination {
     }
 }
 
+/// A second NaN as `_id` makes 6.0.5 stumble over its own message ("Invalid type bits for numeric NaN").
+fn is_duplicate_nan(document: &RawDocument, error: &WriteError) -> bool {
+    const INVALID_TYPE_BITS: i32 = 50819;
+    let is_nan = |element: crate::raw::Element<'_>| match (element.kind, element.value) {
+        (DOUBLE, value) => value.try_into().is_ok_and(|bytes| f64::from_le_bytes(bytes).is_nan()),
+        (DECIMAL128, value) => value.last().is_some_and(|top| top & 0x7c == 0x7c),
+        _ => false,
+    };
+    error.code == INVALID_TYPE_BITS && field(document, "_id").is_some_and(is_nan)
+}
+
 /// How many documents from the first on fit into a command; at least one.
 fn fitting(documents: &[&RawDocument]) -> usize {
     let mut bytes = 0;
@@ -159,7 +170,7 @@ fn fitting(documents: &[&RawDocument]) -> usize {
     documents.iter().take(MAX_STATEMENTS).take_while(fits).count().max(1)
 }
 
-fn command<'a>(
+pub(super) fn command<'a>(
     namespace: &Namespace,
     documents: impl Iterator<Item = &'a RawDocument> + Clone,
     ordered: bool,

@@ -7,7 +7,7 @@
 use archive::Namespace;
 use bson::{RawDocument, RawDocumentBuf};
 
-use super::insert::{with_placeholders, zero_timestamps_diff};
+use super::insert::{command as insert_command, with_placeholders, zero_timestamps_diff};
 use super::{Destination, MAX_COMMAND_BYTES, MAX_STATEMENTS, WriteError};
 use crate::connect::{CursorSettings, Reply};
 use crate::error::{ReplsetError, Result};
@@ -16,6 +16,7 @@ use crate::raw::{DocumentKey, RawWriter, elements};
 const WHAT: &str = "apply updates";
 const WHAT_DELETES: &str = "apply deletes";
 const UPDATE_OPERATION_FAILED: i32 = 218;
+const IMMUTABLE_FIELD: i32 = 66;
 
 /// What an update does, as `o` of its oplog entry says it.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,15 @@ pub enum Outcome {
 struct Statement<'a> {
     update: usize,
     body: Body<'a>,
+}
+
+impl Statement<'_> {
+    fn is_replacement(&self) -> bool {
+        match &self.body {
+            Body::Given(update) => matches!(update.change, Change::Replace(_)),
+            Body::Made(_, _, kind, _) => *kind == Kind::Replace,
+        }
+    }
 }
 
 enum Body<'a> {
@@ -151,6 +161,12 @@ impl Destination {
             Body::Given(update) => (&update.key, update.change.document(), update.upsert),
             Body::Made(key, document, _, upsert) => (key, &**document, *upsert),
         };
+        if error.code == IMMUTABLE_FIELD && statement.is_replacement() {
+            // Under a collation two `_id`s can be one key and yet differ: the document must go before the other can come.
+            self.apply_deletes(namespace, std::slice::from_ref(key)).await?;
+            let insert = insert_command(namespace, std::iter::once(document), true);
+            return self.write(&namespace.db, WHAT, insert).await.map(|_| ());
+        }
         let mut entry = RawWriter::with_capacity(document.as_bytes().len() + 256);
         entry.str("op", "u").str("ns", &namespace.to_string()).document("o", document);
         entry.begin_document("o2");

@@ -25,7 +25,11 @@ pub struct SafeBegin {
 
 /// The member's majority commit point, moved before the head of any transaction chain that spans it.
 pub async fn safe_begin(member: &Connection) -> Result<SafeBegin> {
-    let majority_committed = majority_commit_point(member).await?;
+    begin_at_or_before(member, majority_commit_point(member).await?).await
+}
+
+/// The same for an entry that is known to be committed by a majority.
+pub async fn begin_at_or_before(member: &Connection, majority_committed: OpTime) -> Result<SafeBegin> {
     let mut begin = majority_committed.ts;
     loop {
         let entry = entry_at(member, begin).await?.ok_or_else(|| overrun(member, begin, "the entry itself is gone"))?;

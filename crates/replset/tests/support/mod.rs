@@ -33,7 +33,10 @@ pub async fn uuid_of(member: &Connection, namespace: &Namespace) -> Result<Colle
 /// All documents of a collection as bytes, by scanning it.
 pub async fn scan_all(member: &Connection, namespace: &Namespace) -> Result<Vec<Vec<u8>>> {
     let uuid = uuid_of(member, namespace).await?;
-    drain(scan_collection(member, namespace, uuid, ScanOptions::default())).await
+    // Writes of the tests are acknowledged by the primary alone; the scan waits until a majority has them.
+    let after = member.ping().await?.operation_time();
+    drain(scan_collection(member, namespace, uuid, ScanOptions { after_cluster_time: after, ..ScanOptions::default() }))
+        .await
 }
 
 pub async fn drain(mut scan: Scan) -> Result<Vec<Vec<u8>>> {
