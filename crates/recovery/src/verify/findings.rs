@@ -1,0 +1,64 @@
+//! What verification has found so far.
+
+use archive::catalog::Finding;
+
+use super::{Checked, CoveredLineage, VerifyCoverage, VerifyOptions, VerifyReport};
+
+/// More than anybody reads; the total says how many there are.
+const MOST: usize = 1_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    total: u64,
+    notes: Vec<Finding>,
+    checked: Checked,
+    skipped: Checked,
+}
+
+impl Findings {
+    pub fn add(&mut self, object: impl Into<String>, problem: impl Into<String>) {
+        self.total += 1;
+        if self.list.len() < MOST {
+            self.list.push(Finding { object: object.into(), problem: problem.into() });
+        }
+    }
+
+    pub fn note(&mut self, object: impl Into<String>, problem: impl Into<String>) {
+        if self.notes.len() < MOST {
+            self.notes.push(Finding { object: object.into(), problem: problem.into() });
+        }
+    }
+
+    pub fn checked(&mut self, bytes: u64) {
+        self.checked.objects += 1;
+        self.checked.bytes += bytes;
+    }
+
+    /// The object is there, but not in the sample.
+    pub fn left_out(&mut self, bytes: u64) {
+        self.skipped.objects += 1;
+        self.skipped.bytes += bytes;
+    }
+
+    pub fn report(mut self, options: VerifyOptions, lineages: Vec<CoveredLineage>) -> VerifyReport {
+        self.list.sort_by(|a, b| (&a.object, &a.problem).cmp(&(&b.object, &b.problem)));
+        let bytes = self.checked.bytes + self.skipped.bytes;
+        #[allow(clippy::cast_precision_loss, reason = "a percentage for people")]
+        let checked_percent = if bytes == 0 { 100.0 } else { self.checked.bytes as f64 * 100.0 / bytes as f64 };
+        VerifyReport {
+            level: options.level,
+            checked: self.checked,
+            coverage: VerifyCoverage {
+                objects: self.checked.objects + self.skipped.objects,
+                bytes,
+                checked_percent,
+                sample: (!options.sample.is_everything()).then_some(options.sample),
+                lineages,
+            },
+            findings: self.list,
+            findings_total: self.total,
+            notes: self.notes,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The snapshots of a lineage: manifest, pages, segments.
+
+use std::collections::{HashMap, HashSet};
+
+use archive::SnapshotId;
+use archive::catalog::{Catalog, SnapshotSummary};
+use archive::collection_page::{CollectionRecord, SegmentRecord};
+use archive::coverage::Coverage;
+use archive::layout::ObjectKey;
+use archive::manifest::{PublishedManifest, SnapshotManifest, SnapshotStart, SnapshotTotals};
+use futures::{StreamExt, stream};
+use store::ObjectStoreExt;
+
+use super::content::{Unproven, prove_segment};
+use super::oplog::task_failed;
+use super::records::RECORD_LIMIT;
+use super::{Context, VerifyLevel};
+use crate::archive_reader::segment_key;
+use crate::failure::{FailureKind, Result};
+use crate::progress::Unit;
+
+/// Objects of a snapshot by key, with their size; what has been accounted for is taken out.
+type Listed = HashMap<String, u64>;
+
+/// Verifies every snapshot and adds the complete ones to the catalog.
+pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog) -> Result<()> {
+    let coverage = Coverage::of_catalog(catalog);
+    let prefix = ObjectKey::snapshots_prefix(&catalog.lineage);
+    for folder in context.reader.store().list_folders(&prefix).await? {
+        let Ok(snapshot) = folder.parse::<SnapshotId>() else {
+            context.findings.note(format!("{prefix}{folder}"), "a foreign folder");
+            continue;
+        };
+        let Some(manifest) = verify_one(context, catalog, &snapshot).await? else { continue };
+        if !coverage.covers(manifest.begin, manifest.end) {
+            context.findings.add(
+                manifest.key().to_string(),
+                format!(
+                    "no unbroken slices hold ({}, {}], without which it is not consistent",
+                    manifest.begin, manifest.end
+                ),
+            );
+        }
+        catalog.snapshots.push(SnapshotSummary {
+            id: manifest.snapshot,
+            begin: manifest.begin,
+            end: manifest.end,
+            published_at: manifest.published_at,
+            documents: manifest.totals.documents,
+            bytes: manifest.totals.bytes,
+            stored_bytes: manifest.totals.stored_bytes,
+            damaged: None,
+            pinned: false,
+        });
+    }
+    Ok(())
+}
+
+/// The manifest, when there is one that can be used.
+async fn verify_one(
+    context: &mut Context<'_>,
+    catalog: &Catalog,
+    snapshot: &SnapshotId,
+) -> Result<Option<SnapshotManifest>> {
+    let lineage = &catalog.lineage;
+    let prefix = ObjectKey::snapshot_prefix(lineage, snapshot);
+    let objects = context.reader.store().list_all(&prefix).await?;
+    let mut listed: Listed = objects.into_iter().map(|object| (object.key, object.size)).collect();
+    let key = ObjectKey::Manifest { lineage: lineage.clone(), snapshot: snapshot.clone() }.to_string();
+    verify_start(context, catalog, snapshot, &mut listed).await?;
+    if listed.remove(&key).is_none() {
+        let what = format!("an unfinished snapshot of {} objects: it has no manifest", listed.len());
+        context.findings.note(prefix, what);
+        return Ok(None);
+    }
+    let Some(bytes) = context.reader.store().get_bytes(&key, RECORD_LIMIT).await? else { return Ok(None) };
+    context.findings.checked(bytes.len() as u64);
+    let manifest = match PublishedManifest::from_json(&bytes) {
+        Ok(PublishedManifest::Complete(manifest)) => *manifest,
+        Ok(PublishedManifest::Abandoned(abandoned)) => {
+            context.findings.note(prefix, format!("an abandoned snapshot: {}", abandoned.reason));
+            return Ok(None);
+        }
+        Err(error) => {
+            context.findings.add(key, error.to_string());
+            return Ok(None);
+        }
+    };
+    if manifest.lineage != *lineage || manifest.snapshot != *snapshot {
+        context.findings.add(key, format!("it is the manifest of `{}`", manifest.key()));
+        return Ok(None);
+    }
+    if manifest.archive_id != context.reader.id() {
+        context.findings.add(key.clone(), format!("it was written for another archive, {}", manifest.archive_id));
+    }
+    verify_collections(context, &manifest, &key, &mut listed).await?;
+    for foreign in listed.into_keys() {
+        context.findings.note(foreign, "it lies in the snapshot but is not part of it");
+    }
+    Ok(Some(manifest))
+}
+
+async fn verify_start(
+    context: &mut Context<'_>,
+    catalog: &Catalog,
+    snapshot: &SnapshotId,
+    listed: &mut Listed,
+) -> Result<()> {
+    let key = ObjectKey::SnapshotStart { lineage: catalog.lineage.clone(), snapshot: snapshot.clone() }.to_string();
+    if listed.remove(&key).is_none() {
+        return Ok(());
+    }
+    let Some(bytes) = context.reader.store().get_bytes(&key, RECORD_LIMIT).await? else { return Ok(()) };
+    context.findings.checked(bytes.len() as u64);
+    match SnapshotStart::from_json(&bytes) {
+        Ok(start) if start.key().to_string() == key => {}
+        Ok(start) => context.findings.add(key, format!("it is the start record of `{}`", start.snapshot)),
+        Err(error) => context.findings.add(key, error.to_string()),
+    }
+    Ok(())
+}
+
+async fn verify_collections(
+    context: &mut Context<'_>,
+    manifest: &SnapshotManifest,
+    manifest_key: &str,
+    listed: &mut Listed,
+) -> Result<()> {
+    context.progress.phase("snapshot", Some(manifest.totals.stored_bytes), Unit::Bytes);
+    let mut totals = SnapshotTotals::default();
+    let mut complete = true;
+    let mut uuids = HashSet::new();
+    for (number, page) in manifest.pages.iter().enumerate() {
+        let (lineage, snapshot) = (manifest.lineage.clone(), manifest.snapshot.clone());
+        let key = ObjectKey::Collections { lineage, snapshot, page: page.page, encrypted: false }.to_string();
+        let stored = listed.remove(&key);
+        let problem = match stored {
+            None => Some("it is missing".to_owned()),
+            Some(size) if size != page.stored_bytes => {
+                Some(format!("it has {size} bytes, {} were written", page.stored_bytes))
+            }
+            Some(_) => None,
+        };
+        if let Some(problem) = problem {
+            complete = false;
+            context.findings.add(key, problem);
+            continue;
+        }
+        context.findings.checked(page.stored_bytes);
+        let collections = match context.reader.collections(manifest, number).await {
+            Ok(collections) => collections,
+            Err(failure) if failure.kind == FailureKind::Integrity => {
+                complete = false;
+                context.findings.add(key, failure.what);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        for collection in &collections {
+            if !uuids.insert(collection.uuid) {
+                context.findings.add(key.clone(), format!("it lists collection {} twice", collection.uuid));
+            }
+            add(&mut totals, collection);
+        }
+        verify_segments(context, manifest, &collections, listed).await?;
+    }
+    if complete && totals != manifest.totals {
+        context.findings.add(manifest_key, format!("its totals are not those of its collections: {totals:?}"));
+    }
+    Ok(())
+}
+
+fn add(totals: &mut SnapshotTotals, collection: &CollectionRecord) {
+    totals.collections += 1;
+    totals.segments += collection.segments.len() as u64;
+    totals.documents = totals.documents.saturating_add(collection.documents());
+    totals.bytes = totals.bytes.saturating_add(collection.bytes());
+    totals.stored_bytes = totals.stored_bytes.saturating_add(collection.stored_bytes());
+}
+
+async fn verify_segments(
+    context: &mut Context<'_>,
+    manifest: &SnapshotManifest,
+    collections: &[CollectionRecord],
+    listed: &mut Listed,
+) -> Result<()> {
+    let is_listing = context.options.level == VerifyLevel::List;
+    let mut chosen: Vec<(ObjectKey, SegmentRecord)> = Vec::new();
+    for collection in collections {
+        for segment in &collection.segments {
+            let key = segment_key(manifest, collection, segment.part);
+            let text = key.to_string();
+            let encrypted = listed.remove(&format!("{text}.age"));
+            match listed.remove(&text).or(encrypted) {
+                None => context.findings.add(text, format!("it is missing (`{}`)", collection.namespace)),
+                Some(0) => context.findings.add(text, format!("it is empty (`{}`)", collection.namespace)),
+                Some(size) if size != segment.stored_bytes => {
+                    let stated = segment.stored_bytes;
+                    let namespace = &collection.namespace;
+                    context.findings.add(text, format!("it has {size} bytes, {stated} were written (`{namespace}`)"));
+                }
+                Some(size) if is_listing => context.findings.checked(size),
+                Some(size) if encrypted.is_some() => {
+                    context.findings.left_out(size);
+                    context.findings.add(text, "it is encrypted: it needs a key, which this build does not take");
+                }
+                Some(_) if context.options.sample.holds(&text) => chosen.push((key, *segment)),
+                Some(size) => context.findings.left_out(size),
+            }
+        }
+    }
+    let decode = context.options.level == VerifyLevel::Decode;
+    let tasks = chosen.into_iter().map(|(key, segment)| {
+        let work = prove_segment(context.reader.clone(), key.clone(), segment.totals(), decode);
+        async move { (key, segment, tokio::spawn(work).await) }
+    });
+    let mut proven = stream::iter(tasks).buffered(context.options.concurrency);
+    while let Some((key, segment, outcome)) = proven.next().await {
+        context.findings.checked(segment.stored_bytes);
+        context.progress.advance(segment.stored_bytes);
+        match outcome.map_err(|error| task_failed(&error))? {
+            Ok(_) => {}
+            Err(Unproven::Wrong(problem)) => context.findings.add(key.to_string(), problem),
+            Err(Unproven::Failed(failure)) => return Err(*failure),
+        }
+    }
+    Ok(())
+}
