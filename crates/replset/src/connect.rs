@@ -7,7 +7,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archive::ClusterTime;
 use bson::{Document, RawDocument, RawDocumentBuf, rawdoc};
@@ -200,9 +200,24 @@ impl Connection {
     /// Runs a command on this member, or on the nearest member when the connection is to a whole replica set.
     pub async fn run(&self, database: &str, operation: &'static str, command: RawDocumentBuf) -> Result<Reply> {
         let database = self.client.database(database);
-        let nearest = SelectionCriteria::ReadPreference(ReadPreference::Nearest { options: None });
-        let run = database.run_raw_command(command).selection_criteria(nearest);
-        self.limited(operation, async { run.await }).await.map(Reply)
+        let run = || async {
+            let run = database.run_raw_command(command.clone()).selection_criteria(nearest());
+            self.limited(operation, async { run.await }).await
+        };
+        self.until_known(run).await.map(Reply)
+    }
+
+    /// A read after a cluster time is meant to wait for it, but a member that has not even heard of that time refuses.
+    async fn until_known<T, F: Future<Output = Result<T>>>(&self, read: impl Fn() -> F) -> Result<T> {
+        let limit = Instant::now() + self.command_timeout;
+        loop {
+            match read().await {
+                Err(error) if *error.kind() == ErrorKind::MemberBehind && Instant::now() < limit => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Runs a command on the primary. `timeout: None` waits as long as the server works.
@@ -230,17 +245,20 @@ impl Connection {
         settings: CursorSettings,
     ) -> Result<Batches> {
         let database = self.client.database(database);
-        let mut run = database.run_raw_cursor_command(command);
-        if !settings.on_primary {
-            run = run.selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Nearest { options: None }));
-        }
-        if let Some(documents) = settings.batch_documents {
-            run = run.batch_size(documents);
-        }
-        if let Some(wait) = settings.await_data {
-            run = run.cursor_type(mongodb::options::CursorType::TailableAwait).max_time(wait);
-        }
-        let cursor = self.limited(operation, async { run.batch().await }).await?;
+        let open = || async {
+            let mut run = database.run_raw_cursor_command(command.clone());
+            if !settings.on_primary {
+                run = run.selection_criteria(nearest());
+            }
+            if let Some(documents) = settings.batch_documents {
+                run = run.batch_size(documents);
+            }
+            if let Some(wait) = settings.await_data {
+                run = run.cursor_type(mongodb::options::CursorType::TailableAwait).max_time(wait);
+            }
+            self.limited(operation, async { run.batch().await }).await
+        };
+        let cursor = self.until_known(open).await?;
         Ok(Batches { cursor, connection: self.clone(), operation })
     }
 
@@ -292,6 +310,10 @@ impl Connection {
     pub async fn close(self) {
         self.client.shutdown().immediate(true).await;
     }
+}
+
+fn nearest() -> SelectionCriteria {
+    SelectionCriteria::ReadPreference(ReadPreference::Nearest { options: None })
 }
 
 #[derive(Debug, Clone, Copy, Default)]

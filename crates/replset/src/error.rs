@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Arbiter,
     /// Starting, recovering, rolling back or being synchronised: cannot be read now.
     MemberRecovering,
+    /// The member has not heard of the cluster time that a read should wait for.
+    MemberBehind,
     /// The actions that are missing, by name.
     MissingPrivilege(Vec<String>),
     ServerTooOld,
@@ -98,6 +100,7 @@ impl ReplsetError {
         match &self.kind {
             ErrorKind::Unreachable
             | ErrorKind::MemberRecovering
+            | ErrorKind::MemberBehind
             | ErrorKind::QueryPlanKilled
             | ErrorKind::CursorLost
             | ErrorKind::NotPrimary
@@ -154,6 +157,7 @@ impl ReplsetError {
             18 => ErrorKind::AuthFailed,
             26 => ErrorKind::CollectionGone,
             43 | 136 | 237 => ErrorKind::CursorLost,
+            72 if message.contains("greater than the current clusterTime") => ErrorKind::MemberBehind,
             94 | 76 => ErrorKind::NotReplicaSet,
             175 => ErrorKind::QueryPlanKilled,
             211 => ErrorKind::ResumeRefused,

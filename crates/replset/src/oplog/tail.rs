@@ -98,7 +98,10 @@ impl OplogTail {
                 let detail = "the server ended the cursor";
                 return Err(ReplsetError::new(ErrorKind::CursorLost, "follow the oplog", self.member.server(), detail));
             }
-            Err(error) => return Err(self.explain(error).await),
+            Err(error) => {
+                let position = self.last.unwrap_or(self.from);
+                return Err(explain(&self.member, position, error).await);
+            }
         };
         let batch = OplogBatch { operation_time: operation_time(batch.as_raw_document()).unwrap_or_default(), batch };
         let (mut first, mut last) = (None, None);
@@ -108,33 +111,34 @@ impl OplogTail {
             last = Some(ts);
         }
         if self.last.is_none() && first.is_some_and(|first| first > self.from) {
-            self.refuse_overrun().await?;
+            refuse_overrun(&self.member, self.from).await?;
         }
         self.last = last.or(self.last);
         Ok(batch)
     }
+}
 
-    /// The first entry is newer than asked for: because `from` is no entry, or because it was overwritten.
-    async fn refuse_overrun(&self) -> Result<()> {
-        let Some(oldest) = oldest_entry(&self.member).await? else { return Ok(()) };
-        let oldest = entry_op_time(&oldest)?.ts;
-        if oldest > self.from {
-            return Err(overrun(&self.member, self.from, &format!("its oldest entry is {oldest}")));
-        }
-        Ok(())
+// The cursor cannot be shared between threads: no reference to the tail itself may be held while these wait.
+
+/// The first entry is newer than asked for: because `from` is no entry, or because it was overwritten.
+async fn refuse_overrun(member: &Connection, from: ClusterTime) -> Result<()> {
+    let Some(oldest) = oldest_entry(member).await? else { return Ok(()) };
+    let oldest = entry_op_time(&oldest)?.ts;
+    if oldest > from {
+        return Err(overrun(member, from, &format!("its oldest entry is {oldest}")));
     }
+    Ok(())
+}
 
-    async fn explain(&self, error: ReplsetError) -> ReplsetError {
-        let position = self.last.unwrap_or(self.from);
-        if *error.kind() != ErrorKind::CursorLost {
-            return error;
+async fn explain(member: &Connection, position: ClusterTime, error: ReplsetError) -> ReplsetError {
+    if *error.kind() != ErrorKind::CursorLost {
+        return error;
+    }
+    // A cursor that was forgotten can be opened again; one whose position was overwritten cannot.
+    match oldest_entry(member).await {
+        Ok(Some(oldest)) if entry_op_time(&oldest).is_ok_and(|oldest| oldest.ts > position) => {
+            overrun(member, position, error.detail())
         }
-        // A cursor that was forgotten can be opened again; one whose position was overwritten cannot.
-        match oldest_entry(&self.member).await {
-            Ok(Some(oldest)) if entry_op_time(&oldest).is_ok_and(|oldest| oldest.ts > position) => {
-                overrun(&self.member, position, error.detail())
-            }
-            _ => error,
-        }
+        _ => error,
     }
 }
