@@ -1,1 +1,130 @@
-fn main() {}
+//! `sidecar`: command line in, exit code out. Everything else is in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use serde_json::{Value, json};
+use sidecar::cli::{Cli, Command};
+use sidecar::config::{Config, ConfigProblem};
+use sidecar::error::Error;
+use sidecar::{app, check, output};
+use tokio_util::sync::CancellationToken;
+
+/// Enough to overlap network and disk; hashing and compression have threads of their own.
+const WORKERS: usize = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let flags = cli.flags.clone();
+    let loaded = Config::load(&|key| flags.find(key), &|name| std::env::var(name).ok(), &|path| std::fs::read_to_string(path));
+    let config = match loaded {
+        Ok(config) => config,
+        Err(problems) => return refuse(&cli.command, &problems),
+    };
+    if let Err(reason) = telemetry::start_logging(config.log_format, &config.log_level) {
+        let problem = ConfigProblem { key: "log_level".to_owned(), value: config.log_level, origin: None, reason };
+        return refuse(&cli.command, &[problem]);
+    }
+    log_configuration(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        stop_on_signal(stop.clone());
+        execute(&cli.command, &config, stop).await
+    });
+    // What still runs on blocking threads must not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn execute(command: &Command, config: &Config, stop: CancellationToken) -> u8 {
+    match command {
+        Command::Run => match app::run(config, stop).await {
+            Ok(()) => 0,
+            Err(error) => fail("run", &error, false),
+        },
+        Command::Snapshot { json, .. } => match app::take_snapshot(config, &stop).await {
+            Ok(manifest) => {
+                if *json {
+                    println!("{}", output::snapshot_json(&manifest));
+                } else {
+                    println!("{}", output::snapshot_line(&manifest));
+                }
+                0
+            }
+            Err(error) => fail("snapshot", &error, *json),
+        },
+        Command::Check { json } => {
+            let results = check::check(config).await;
+            let code = check::exit_code(&results);
+            if *json {
+                let outcome = if code == 0 { "ok" } else { "failed" };
+                let error = results.iter().find(|result| result.exit_code == code).and_then(|result| result.error.clone());
+                let error = serde_json::to_value(error).unwrap_or(Value::Null);
+                println!("{}", output::envelope("check", outcome, code, error, json!({ "checks": results })));
+            } else {
+                print!("{}", check::text(&results));
+            }
+            code
+        }
+    }
+}
+
+fn fail(command: &str, error: &Error, as_json: bool) -> u8 {
+    if as_json {
+        println!("{}", output::failed(command, error));
+    }
+    eprintln!("error: {}", error.report());
+    error.exit_code()
+}
+
+fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
+    const USAGE: u8 = 2;
+    let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+    let (name, as_json) = match command {
+        Command::Run => ("run", false),
+        Command::Snapshot { json, .. } => ("snapshot", *json),
+        Command::Check { json } => ("check", *json),
+    };
+    if as_json {
+        let error = json!({
+            "kind": "usage", "what": "the configuration cannot be used", "where": "command line, environment, file",
+            "cause": lines.join("\n"), "next": "sidecar --help",
+        });
+        println!("{}", output::envelope(name, "refused", USAGE, error, json!({})));
+    }
+    eprintln!("error: the configuration cannot be used\n{}\n  next: sidecar --help", lines.join("\n"));
+    ExitCode::from(USAGE)
+}
+
+fn log_configuration(config: &Config) {
+    let shown: Vec<String> = config.shown().into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = shown.join(" "), "sidecar starts");
+    for key in &config.exposed_secrets {
+        tracing::warn!(key, "a secret was given as a flag, where every user of the machine can read it; use the environment");
+    }
+}
+
+/// The first signal asks to stop, a second one does not wait.
+fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be received; the process can only be killed");
+        return;
+    };
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.cancel();
+    });
+}

@@ -1,0 +1,302 @@
+//! One lineage of one archive, as the sidecar uses it: typed keys in, typed facts out.
+//!
+//! Opening it makes sure that the location is an archive and that the lineage is the replica set's own; nothing is ever
+//! written into another one. Mutable objects go to the control store, which may be another location.
+
+use std::sync::Arc;
+
+use archive::archive_marker::ArchiveMarker;
+use archive::catalog::StoredSlice;
+use archive::coverage::Coverage;
+use archive::gap::Gap;
+use archive::layout::ObjectKey;
+use archive::lineage::LineageRecord;
+use archive::manifest::{PublishedManifest, SnapshotManifest};
+use archive::{ClusterTime, LineageId, OpTime, SnapshotId};
+use bytes::Bytes;
+use store::{Created, ObjectStore, ObjectStoreExt as _, ObjectWriter};
+
+use crate::error::{Error, Result};
+use crate::clock::now_text;
+
+const RECORD_LIMIT: usize = 64 * 1024;
+const MANIFEST_LIMIT: usize = 16 * 1024 * 1024;
+/// How far before a moment the slice that holds it may have started. Slices are cut every few seconds; only a server that
+/// was down for longer leaves a longer one, and then everything is listed.
+const LOOK_BACK_SECONDS: u32 = 3600;
+
+/// The two locations of an archive.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    pub archive: Arc<dyn ObjectStore>,
+    pub control: Arc<dyn ObjectStore>,
+}
+
+impl Stores {
+    pub async fn open(archive: &str, control: &str) -> Result<Self> {
+        let (archive, control) = (archive.to_owned(), control.to_owned());
+        let opened = tokio::task::spawn_blocking(move || {
+            let first = store::open_or_create(&archive)?;
+            let second = if control == archive { Arc::clone(&first) } else { store::open_or_create(&control)? };
+            Ok::<_, store::StoreError>(Self { archive: first, control: second })
+        });
+        Ok(opened.await.map_err(|error| Error::Internal(error.to_string()))??)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct ArchiveStore {
+    stores: Stores,
+    pub archive_id: Arc<str>,
+    pub lineage: LineageId,
+}
+
+impl ArchiveStore {
+    /// `record` is the lineage of the replica set as it would be written now; the one that exists is kept.
+    pub async fn open(stores: Stores, record: &LineageRecord, new_lineage: bool) -> Result<Self> {
+        let archive_id = adopt_archive(&stores).await?;
+        let archive = Self { stores, archive_id: archive_id.into(), lineage: record.lineage.clone() };
+        archive.open_lineage(record, new_lineage).await?;
+        Ok(archive)
+    }
+
+    async fn open_lineage(&self, record: &LineageRecord, new_lineage: bool) -> Result<()> {
+        let key = record.key().to_string();
+        if let Some(found) = self.stores.archive.get_bytes(&key, RECORD_LIMIT).await? {
+            let found = LineageRecord::from_json(&found).map_err(Error::record(&key))?;
+            if found.lineage != record.lineage || found.replica_set_id != record.replica_set_id {
+                return Err(Error::Conflict { key });
+            }
+            return Ok(());
+        }
+        if let Some(other) = self.other_lineage().await?
+            && !new_lineage
+        {
+            return Err(Error::ForeignLineage { own: self.lineage.clone(), found: other.to_string() });
+        }
+        let body = record.to_json().map_err(Error::record(&key))?;
+        // The loser of a race finds a record of the same lineage, which says the same but for its time.
+        let _created: Created = self.stores.archive.put_new(&key, body.into()).await?;
+        tracing::info!(lineage = %self.lineage, "lineage opened");
+        Ok(())
+    }
+
+    async fn other_lineage(&self) -> Result<Option<LineageId>> {
+        for folder in self.stores.archive.list_folders("").await? {
+            let Ok(lineage) = folder.parse::<LineageId>() else { continue };
+            let key = ObjectKey::Lineage { lineage: lineage.clone() }.to_string();
+            if lineage != self.lineage && self.stores.archive.head(&key).await?.is_some() {
+                return Ok(Some(lineage));
+            }
+        }
+        Ok(None)
+    }
+
+    pub fn location(&self) -> &str {
+        self.stores.archive.location()
+    }
+
+    pub async fn put_new(&self, key: &ObjectKey, body: impl Into<Bytes> + Send) -> Result<Created> {
+        Ok(self.stores.archive.put_new(&key.to_string(), body.into()).await?)
+    }
+
+    pub async fn create(&self, key: &ObjectKey) -> Result<Box<dyn ObjectWriter>> {
+        Ok(self.stores.archive.create(&key.to_string()).await?)
+    }
+
+    pub async fn get(&self, key: &ObjectKey, limit: usize) -> Result<Option<Bytes>> {
+        Ok(self.stores.archive.get_bytes(&key.to_string(), limit).await?)
+    }
+
+    pub async fn delete(&self, key: &ObjectKey) -> Result<()> {
+        Ok(self.stores.archive.delete(&key.to_string()).await?)
+    }
+
+    pub async fn list(&self, prefix: &str) -> Result<Vec<(ObjectKey, u64)>> {
+        let objects = self.stores.archive.list_all(prefix).await?;
+        // What is not ours may lie there; `dr-cli verify` reports it.
+        Ok(objects.into_iter().filter_map(|object| Some((object.key.parse().ok()?, object.size))).collect())
+    }
+
+    /// The slices that start at or after `time`.
+    async fn slices_from(&self, time: ClusterTime) -> Result<Vec<StoredSlice>> {
+        let prefix = ObjectKey::slices_prefix(&self.lineage);
+        let mut start_after = Some(ObjectKey::slices_from(&self.lineage, time));
+        let mut slices = Vec::new();
+        while let Some(after) = start_after {
+            let page = self.stores.archive.list(&prefix, Some(&after), 1000).await?;
+            slices.extend(page.objects.iter().filter_map(|object| stored_slice(&object.key, object.size)));
+            start_after = page.next_start_after;
+        }
+        Ok(slices)
+    }
+
+    /// What the slices around and after a moment cover.
+    pub async fn coverage_since(&self, time: ClusterTime) -> Result<Coverage> {
+        let from = ClusterTime::new(time.seconds.saturating_sub(LOOK_BACK_SECONDS), 0);
+        Ok(Coverage::of(&self.slices_from(from).await?, &self.gaps().await?))
+    }
+
+    /// Whether `(from, through]` is in the archive without a break.
+    pub async fn covers(&self, from: ClusterTime, through: ClusterTime) -> Result<bool> {
+        if self.coverage_since(from).await?.covers(from, through) {
+            return Ok(true);
+        }
+        Ok(Coverage::of(&self.slices_from(ClusterTime::ZERO).await?, &self.gaps().await?).covers(from, through))
+    }
+
+    /// Where the archive ends: the newest slice that nothing contradicts. Lists only the newest days.
+    pub async fn archived_optime(&self) -> Result<Option<OpTime>> {
+        let prefix = ObjectKey::slices_prefix(&self.lineage);
+        let days = self.stores.archive.list_folders(&prefix).await?;
+        let mut slices = Vec::new();
+        for day in days.iter().rev().take(2) {
+            let objects = self.stores.archive.list_all(&format!("{prefix}{day}/")).await?;
+            slices.extend(objects.iter().filter_map(|object| stored_slice(&object.key, object.size)));
+        }
+        if slices.is_empty() {
+            return Ok(None);
+        }
+        let coverage = Coverage::of(&slices, &[]);
+        match coverage.archived_optime() {
+            Some(optime) if coverage.claimed_through() == Some(optime.ts) => Ok(Some(optime)),
+            _ => {
+                let detail = coverage.problems.iter().find(|problem| problem.is_integrity());
+                Err(Error::Forked { detail: detail.map_or_else(|| "the newest slice is disputed".to_owned(), ToString::to_string) })
+            }
+        }
+    }
+
+    pub async fn gaps(&self) -> Result<Vec<Gap>> {
+        let mut gaps = Vec::new();
+        for (key, _) in self.list(&ObjectKey::gaps_prefix(&self.lineage)).await? {
+            if let ObjectKey::Gap { .. } = key
+                && let Some(body) = self.stores.archive.get_bytes(&key.to_string(), RECORD_LIMIT).await?
+            {
+                gaps.push(Gap::from_json(&body).map_err(Error::record(&key))?);
+            }
+        }
+        Ok(gaps)
+    }
+
+    /// The ids of all snapshots that were begun, oldest first.
+    pub async fn snapshot_ids(&self) -> Result<Vec<SnapshotId>> {
+        let folders = self.stores.archive.list_folders(&ObjectKey::snapshots_prefix(&self.lineage)).await?;
+        Ok(folders.into_iter().filter_map(|folder| folder.parse().ok()).collect())
+    }
+
+    pub async fn manifest(&self, snapshot: &SnapshotId) -> Result<Option<PublishedManifest>> {
+        let key = ObjectKey::Manifest { lineage: self.lineage.clone(), snapshot: snapshot.clone() };
+        let Some(body) = self.stores.archive.get_bytes(&key.to_string(), MANIFEST_LIMIT).await? else { return Ok(None) };
+        PublishedManifest::from_json(&body).map(Some).map_err(Error::record(&key))
+    }
+
+    /// The complete snapshot that was started last.
+    pub async fn newest_snapshot(&self) -> Result<Option<SnapshotManifest>> {
+        for id in self.snapshot_ids().await?.iter().rev() {
+            if let Some(PublishedManifest::Complete(manifest)) = self.manifest(id).await? {
+                return Ok(Some(*manifest));
+            }
+        }
+        Ok(None)
+    }
+
+    fn control_key(&self, path: &str) -> Result<String> {
+        let path = path.parse().map_err(|error| Error::Internal(format!("{error}")))?;
+        Ok(ObjectKey::Control { lineage: self.lineage.clone(), path }.to_string())
+    }
+
+    pub async fn put_control(&self, path: &str, body: impl Into<Bytes> + Send) -> Result<()> {
+        Ok(self.stores.control.put_mutable(&self.control_key(path)?, body.into()).await?)
+    }
+
+    /// Create-only below `control/`: what leases are decided by.
+    pub async fn create_control(&self, path: &str, body: impl Into<Bytes> + Send) -> Result<Created> {
+        Ok(self.stores.control.put_new(&self.control_key(path)?, body.into()).await?)
+    }
+
+    pub async fn get_control(&self, path: &str, limit: usize) -> Result<Option<Bytes>> {
+        Ok(self.stores.control.get_bytes(&self.control_key(path)?, limit).await?)
+    }
+
+    pub async fn delete_control(&self, path: &str) -> Result<()> {
+        Ok(self.stores.control.delete(&self.control_key(path)?).await?)
+    }
+
+    /// Paths below `control/` that start with `prefix`, ascending.
+    pub async fn list_control(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = ObjectKey::control_prefix(&self.lineage);
+        let objects = self.stores.control.list_all(&format!("{folder}{prefix}")).await?;
+        Ok(objects.into_iter().filter_map(|object| Some(object.key.strip_prefix(&folder)?.to_owned())).collect())
+    }
+}
+
+fn stored_slice(key: &str, size: u64) -> Option<StoredSlice> {
+    match key.parse() {
+        Ok(ObjectKey::Slice { id, encrypted, .. }) => Some(StoredSlice { id, stored_bytes: size, encrypted }),
+        _ => None,
+    }
+}
+
+/// The archive's id: ours when we came first.
+async fn adopt_archive(stores: &Stores) -> Result<String> {
+    let key = ObjectKey::Archive.to_string();
+    if let Some(id) = archive_id(stores, &key).await? {
+        return Ok(id);
+    }
+    let id = hex::encode(rand::random::<[u8; 16]>());
+    let body = ArchiveMarker::new(id, now_text()).to_json().map_err(Error::record(&key))?;
+    let _created: Created = stores.archive.put_new(&key, body.into()).await?;
+    archive_id(stores, &key)
+        .await?
+        .ok_or_else(|| Error::Internal(format!("`{key}` vanished right after it was written")))
+}
+
+async fn archive_id(stores: &Stores, key: &str) -> Result<Option<String>> {
+    let Some(body) = stores.archive.get_bytes(key, RECORD_LIMIT).await? else { return Ok(None) };
+    Ok(Some(ArchiveMarker::from_json(&body).map_err(Error::record(key))?.archive_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use store::MemoryStore;
+
+    use super::*;
+
+    fn stores(memory: &MemoryStore) -> Stores {
+        Stores { archive: Arc::new(memory.clone()), control: Arc::new(memory.clone()) }
+    }
+
+    fn record(lineage: &str, id: &str) -> LineageRecord {
+        LineageRecord::new(lineage.parse().unwrap(), "rs0", id, now_text())
+    }
+
+    #[tokio::test]
+    async fn everybody_adopts_the_first_archive_id() {
+        let memory = MemoryStore::new();
+        let first = ArchiveStore::open(stores(&memory), &record("rs0-a", "a"), false).await.unwrap();
+        let second = ArchiveStore::open(stores(&memory), &record("rs0-a", "a"), false).await.unwrap();
+        assert_eq!(first.archive_id, second.archive_id);
+    }
+
+    #[tokio::test]
+    async fn another_lineage_is_refused_until_it_is_allowed() {
+        let memory = MemoryStore::new();
+        ArchiveStore::open(stores(&memory), &record("rs0-a", "a"), false).await.unwrap();
+        let refused = ArchiveStore::open(stores(&memory), &record("rs0-b", "b"), false).await.unwrap_err();
+        assert!(matches!(refused, Error::ForeignLineage { .. }), "{refused}");
+        assert_eq!(refused.exit_code(), 9);
+        ArchiveStore::open(stores(&memory), &record("rs0-b", "b"), true).await.unwrap();
+        ArchiveStore::open(stores(&memory), &record("rs0-b", "b"), false).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_archive_of_a_newer_format_is_left_alone() {
+        let memory = MemoryStore::new();
+        let newer = r#"{"format": 99, "archive_id": "x", "created_at": "2030-01-01T00:00:00Z"}"#;
+        let _created = memory.put_new("archive.json", Bytes::from_static(newer.as_bytes())).await.unwrap();
+        let refused = ArchiveStore::open(stores(&memory), &record("rs0-a", "a"), false).await.unwrap_err();
+        assert_eq!(refused.exit_code(), 5);
+        assert!(memory.list_all("rs0-a/").await.unwrap().is_empty(), "nothing was written");
+    }
+}

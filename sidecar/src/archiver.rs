@@ -1,0 +1,306 @@
+//! Continuous archiving: follows the oplog up to the majority commit point and publishes it in slices.
+//!
+//! The position is always the end of the last published slice. Whatever goes wrong, the open slice is thrown away and
+//! read again from there, after the position was proven anew: so there is never a hole that is not a recorded gap, and
+//! never an entry that could roll back. Memory is bounded by one slice: nothing is read while a full one waits for the
+//! store. Used by `run`, and by `snapshot` for its own window when nobody else archives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archive::layout::ObjectKey;
+use archive::{ClusterTime, OpTime};
+use replset::oplog::{self, OplogBatch, TailOptions};
+use store::Created;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::archive_store::ArchiveStore;
+use crate::backoff::Backoff;
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::source::{Source, SourceMember};
+
+mod cut_policy;
+mod open_slice;
+mod resume;
+mod window;
+
+pub use cut_policy::{CutPolicy, CutReason, OpenSliceAge};
+use open_slice::{FinishedSlice, OpenSlice, entry_time};
+use resume::Position;
+pub use window::{ArchiveWindow, ArchiverState, WindowEnds, window};
+
+/// How often the oldest entry of the oplog is looked up, for the headroom.
+const HEADROOM_EVERY: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Clone)]
+pub struct ArchiverSettings {
+    pub cut: CutPolicy,
+    pub compression_level: i32,
+    /// How long publishing the last slice may take when asked to stop.
+    pub grace: Duration,
+    /// Leave out what another sidecar has archived meanwhile.
+    pub yields: bool,
+}
+
+/// The archiver of one lineage. [`Archiver::run`] ends when it is stopped or when going on would be wrong.
+#[derive(Debug)]
+pub struct Archiver {
+    pub source: Source,
+    pub archive: ArchiveStore,
+    pub settings: ArchiverSettings,
+    pub ends: WindowEnds,
+    pub metrics: Metrics,
+    pub stop: CancellationToken,
+}
+
+impl Archiver {
+    pub async fn run(mut self) -> Result<()> {
+        let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+        loop {
+            let before = self.ends.state.borrow().archived_through;
+            match self.archive_until_trouble().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "archiving interrupted; trying again");
+                    self.ends.state.send_modify(|state| state.last_error = Some(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+            if self.ends.state.borrow().archived_through > before {
+                backoff.reset();
+            }
+            if !backoff.wait(&self.stop).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// From finding the position to the first failure. `Ok` when stopped.
+    async fn archive_until_trouble(&mut self) -> Result<()> {
+        let stop = self.stop.clone();
+        let started = tokio::select! {
+            started = self.find_start() => started?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let (member, mut position) = started;
+        let span = tracing::info_span!("archive", member = member.host);
+        self.follow(&member, &mut position).instrument(span).await
+    }
+
+    async fn find_start(&mut self) -> Result<(SourceMember, Position)> {
+        let archived: Option<OpTime> = self.archive.archived_optime().await?;
+        let start = resume::find_start(&self.source, &self.archive, archived).await?;
+        let after = start.position.after;
+        if start.gap.is_some() {
+            self.metrics.gaps.inc();
+        }
+        self.ends.state.send_modify(|state| {
+            state.member = Some(start.member.host.clone());
+            // Behind a gap a new unbroken stretch begins.
+            if start.gap.is_some() || state.started_after.is_none() {
+                state.started_after = Some(after);
+            }
+            state.archived_through = Some(after);
+            state.pending_since = None;
+            state.gaps += u64::from(start.gap.is_some());
+        });
+        tracing::info!(member = start.member.host, %after, "archiving");
+        Ok((start.member, start.position))
+    }
+
+    async fn follow(&mut self, member: &SourceMember, position: &mut Position) -> Result<()> {
+        let wait = (self.settings.cut.span / 4).clamp(Duration::from_millis(200), Duration::from_secs(1));
+        let options = TailOptions { await_data: wait, ..TailOptions::default() };
+        let from = if position.entry.is_some() { position.after } else { ClusterTime::from_bits(position.after.to_bits() + 1) };
+        let mut tail = oplog::tail(&member.connection, from, options).await?;
+        let mut slice = self.open_slice(position)?;
+        let mut headroom_at = Instant::now();
+        let stop = self.stop.clone();
+        loop {
+            if headroom_at.elapsed() >= HEADROOM_EVERY || self.ends.state.borrow().oldest_entry.is_none() {
+                headroom_at = Instant::now();
+                self.look_at_headroom(member).await?;
+            }
+            let batch = tokio::select! {
+                batch = tail.next_batch() => batch?,
+                () = stop.cancelled() => {
+                    return self.stop_with(slice, position).await;
+                }
+            };
+            self.take(&batch, &mut slice, position).await?;
+            drop(batch);
+            let wanted = *self.ends.wanted.borrow();
+            if let Some(reason) = self.settings.cut.due(&slice.age(), wanted) {
+                self.cut(&mut slice, position, reason).await?;
+            }
+            self.ends.state.send_modify(|state| state.pending_since = slice.first_write());
+        }
+    }
+
+    fn open_slice(&self, position: &Position) -> Result<OpenSlice> {
+        OpenSlice::new(&self.archive.lineage, position, self.settings.compression_level)
+    }
+
+    /// Puts the entries of a batch into slices; full ones are published on the way.
+    async fn take(&mut self, batch: &OplogBatch, slice: &mut OpenSlice, position: &mut Position) -> Result<()> {
+        self.ends.state.send_modify(|state| {
+            state.heard_at = Some(Instant::now());
+            state.server_time = Some(batch.operation_time);
+            state.last_error = None;
+        });
+        let mut entries = batch.entries()?.peekable();
+        while entries.peek().is_some() {
+            // Hashing and compressing a large batch would keep other tasks of this thread waiting.
+            tokio::task::block_in_place(|| {
+                for entry in entries.by_ref() {
+                    let entry = entry?;
+                    // The first batch starts with the entry at the position itself, and reopened tails overlap.
+                    if entry_time(entry)? > slice.last().unwrap_or(position.after) {
+                        slice.push(entry)?;
+                    }
+                    if slice.bytes() >= self.settings.cut.bytes {
+                        break;
+                    }
+                }
+                Ok::<_, Error>(())
+            })?;
+            if slice.bytes() >= self.settings.cut.bytes {
+                self.cut(slice, position, CutReason::Bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the open slice and opens the next. Keeps trying for as long as it takes.
+    async fn cut(&mut self, slice: &mut OpenSlice, position: &mut Position, reason: CutReason) -> Result<()> {
+        self.ends.state.send_modify(|state| state.pending_since = slice.first_write());
+        let full = std::mem::replace(slice, self.open_slice(position)?);
+        let finished = tokio::task::block_in_place(|| full.finish())?;
+        self.publish(&finished, reason).await?;
+        *position = finished.next_position();
+        *slice = self.open_slice(position)?;
+        Ok(())
+    }
+
+    async fn publish(&self, slice: &FinishedSlice, reason: CutReason) -> Result<()> {
+        if self.settings.yields && self.is_archived_by_another(slice).await? {
+            self.metrics.slices_yielded.inc();
+            self.published_through(slice.through.ts);
+            return Ok(());
+        }
+        let key = slice.id.key(&self.archive.lineage, false);
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
+        // Once asked to stop, the grace period is all there is.
+        let deadline = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.settings.grace).await;
+        };
+        tokio::pin!(deadline);
+        loop {
+            let attempt = async {
+                match self.archive.put_new(&key, slice.object.clone()).await {
+                    Ok(created) => Ok(created),
+                    Err(error) => {
+                        self.failed_to_publish(&key, &error);
+                        tokio::time::sleep(backoff.advance()).await;
+                        Err(error)
+                    }
+                }
+            };
+            let result = tokio::select! {
+                result = attempt => result,
+                () = &mut deadline => return Err(Error::Cancelled),
+            };
+            // The same name is the same content: somebody else has stored exactly this slice.
+            if let Ok(Created::New | Created::AlreadyExists) = result {
+                break;
+            }
+        }
+        self.metrics.slices_published.inc();
+        self.metrics.slice_bytes.inc_by(slice.object.len() as u64);
+        self.metrics.slice_entries.inc_by(slice.entries);
+        self.published_through(slice.through.ts);
+        tracing::debug!(after = %slice.id.after, through = %slice.through.ts, entries = slice.entries,
+            bytes = slice.object.len(), ?reason, "slice published");
+        Ok(())
+    }
+
+    fn failed_to_publish(&self, key: &ObjectKey, error: &Error) {
+        self.metrics.publish_failures.inc();
+        tracing::error!(%key, %error, "slice not published; reading stops until it is");
+        self.ends.state.send_modify(|state| state.last_error = Some(error.to_string()));
+    }
+
+    fn published_through(&self, through: ClusterTime) {
+        self.ends.state.send_modify(|state| {
+            state.archived_through = Some(through);
+            state.pending_since = None;
+        });
+    }
+
+    /// Whether another sidecar archives the same history: then it is given a little time to get as far as this slice.
+    async fn is_archived_by_another(&self, slice: &FinishedSlice) -> Result<bool> {
+        let patience = self.settings.cut.span + Duration::from_secs(1);
+        let give_up = Instant::now() + patience;
+        loop {
+            let coverage = self.archive.coverage_since(slice.id.after).await?;
+            if coverage.has_integrity_problem() {
+                let problem = coverage.problems.iter().find(|problem| problem.is_integrity());
+                return Err(Error::Forked { detail: problem.map(ToString::to_string).unwrap_or_default() });
+            }
+            if coverage.covers(slice.id.after, slice.through.ts) {
+                return Ok(true);
+            }
+            let somebody_is_there = coverage.reach(slice.id.after) > slice.id.after;
+            if !somebody_is_there || Instant::now() >= give_up || self.stop.is_cancelled() {
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    async fn look_at_headroom(&self, member: &SourceMember) -> Result<()> {
+        if let Some(oldest) = oplog::oldest_entry(&member.connection).await? {
+            let oldest = entry_time(&oldest)?;
+            self.ends.state.send_modify(|state| state.oldest_entry = Some(oldest));
+        }
+        Ok(())
+    }
+
+    async fn stop_with(&mut self, mut slice: OpenSlice, position: &mut Position) -> Result<()> {
+        if slice.last().is_none() {
+            return Ok(());
+        }
+        match tokio::time::timeout(self.settings.grace, self.cut(&mut slice, position, CutReason::Wanted)).await {
+            Ok(Ok(())) => {
+                tracing::info!(through = %position.after, "last slice published");
+                Ok(())
+            }
+            // Nothing is lost: the next start goes on from the last published slice.
+            Ok(Err(Error::Cancelled)) | Err(_) => {
+                tracing::warn!(after = %position.after, "open slice not published within the grace period; it will be read again");
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+        }
+    }
+}
+
+/// Starts an archiver as a task of its own; the window is how others see it.
+pub fn spawn(
+    source: Source,
+    archive: ArchiveStore,
+    settings: ArchiverSettings,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> (ArchiveWindow, tokio::task::JoinHandle<Result<()>>) {
+    let (window, ends) = window();
+    let archiver = Archiver { source, archive, settings, ends, metrics, stop };
+    (window, tokio::spawn(archiver.run()))
+}
+
+/// Shared so that status pages can show it.
+pub type SharedWindow = Arc<ArchiveWindow>;

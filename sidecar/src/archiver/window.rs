@@ -1,0 +1,168 @@
+//! What the archiver tells the rest of the sidecar, and how somebody asks it to reach a moment soon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archive::ClusterTime;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+
+/// A member that was silent for this long is not alive: the tail gets an answer every second.
+const SILENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Default)]
+pub struct ArchiverState {
+    pub member: Option<String>,
+    /// Where this archiver has started; everything from here to `archived_through` was archived without a break.
+    pub started_after: Option<ClusterTime>,
+    pub archived_through: Option<ClusterTime>,
+    /// Of the server's last reply.
+    pub server_time: Option<ClusterTime>,
+    pub heard_at: Option<Instant>,
+    /// When the oldest write that is not published yet was read.
+    pub pending_since: Option<Instant>,
+    pub oldest_entry: Option<ClusterTime>,
+    pub gaps: u64,
+    pub last_error: Option<String>,
+}
+
+impl ArchiverState {
+    /// How many seconds of committed writes the archive lacks; unknown before the first reply.
+    pub fn lag_seconds(&self) -> Option<f64> {
+        let (archived, server) = (self.archived_through?, self.server_time?);
+        let silent = self.heard_at.map(|at| at.elapsed()).filter(|silent| *silent > SILENCE).unwrap_or_default();
+        let behind = if self.pending_since.is_some() { server.seconds.saturating_sub(archived.seconds) } else { 0 };
+        Some(f64::from(behind) + silent.as_secs_f64())
+    }
+
+    pub fn headroom_seconds(&self) -> Option<f64> {
+        let (archived, oldest) = (self.archived_through?, self.oldest_entry?);
+        Some(f64::from(archived.seconds.saturating_sub(oldest.seconds)))
+    }
+
+    /// Why it must not be relied on now.
+    pub fn why_not_ready(&self, span: Duration) -> Option<String> {
+        if self.member.is_none() || self.heard_at.is_none() {
+            return Some(self.last_error.clone().unwrap_or_else(|| "no member of the replica set was read yet".to_owned()));
+        }
+        let (Some(heard), limit) = (self.heard_at, span * 3) else { return None };
+        if heard.elapsed() > limit.max(SILENCE) {
+            let error = self.last_error.clone().unwrap_or_default();
+            return Some(format!("nothing was read from the oplog for {} s; {error}", heard.elapsed().as_secs()));
+        }
+        let pending = self.pending_since?.elapsed();
+        (pending > limit).then(|| {
+            let error = self.last_error.clone().unwrap_or_default();
+            format!("writes have waited for {} s to be archived; {error}", pending.as_secs())
+        })
+    }
+}
+
+/// The archiver as the snapshot sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ArchiveWindow {
+    state: watch::Receiver<ArchiverState>,
+    wanted: Arc<watch::Sender<ClusterTime>>,
+}
+
+/// The archiver's ends of the same.
+#[derive(Debug)]
+pub struct WindowEnds {
+    pub state: watch::Sender<ArchiverState>,
+    pub wanted: watch::Receiver<ClusterTime>,
+}
+
+pub fn window() -> (ArchiveWindow, WindowEnds) {
+    let (state, state_seen) = watch::channel(ArchiverState::default());
+    let (wanted, wanted_seen) = watch::channel(ClusterTime::ZERO);
+    (ArchiveWindow { state: state_seen, wanted: Arc::new(wanted) }, WindowEnds { state, wanted: wanted_seen })
+}
+
+impl ArchiveWindow {
+    pub fn state(&self) -> ArchiverState {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until the archiver knows where it starts; the moment after which it archives.
+    pub async fn wait_started(&mut self, stop: &CancellationToken) -> Result<ClusterTime> {
+        self.wait(stop, |state| state.started_after).await
+    }
+
+    /// Waits until everything up to `moment` is archived, which is asked for without delay.
+    pub async fn wait_archived(&mut self, moment: ClusterTime, stop: &CancellationToken) -> Result<ClusterTime> {
+        self.wanted.send_if_modified(|wanted| {
+            let later = moment > *wanted;
+            *wanted = moment.max(*wanted);
+            later
+        });
+        self.wait(stop, |state| state.archived_through.filter(|through| *through >= moment)).await
+    }
+
+    /// Waits until the archiver has recorded more gaps than `known`.
+    pub async fn wait_for_gap(&mut self, known: u64) -> Option<u64> {
+        self.state.wait_for(|state| state.gaps > known).await.ok().map(|state| state.gaps)
+    }
+
+    async fn wait<T>(
+        &mut self,
+        stop: &CancellationToken,
+        mut ready: impl FnMut(&ArchiverState) -> Option<T>,
+    ) -> Result<T> {
+        loop {
+            if let Some(value) = ready(&self.state.borrow_and_update()) {
+                return Ok(value);
+            }
+            tokio::select! {
+                changed = self.state.changed() => {
+                    // The archiver has ended; why is told by its own result.
+                    changed.map_err(|_| Error::Cancelled)?;
+                }
+                () = stop.cancelled() => return Err(Error::Cancelled),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(5);
+
+    fn live() -> ArchiverState {
+        ArchiverState {
+            member: Some("h:1".to_owned()),
+            archived_through: Some(ClusterTime::new(100, 1)),
+            server_time: Some(ClusterTime::new(130, 1)),
+            heard_at: Some(Instant::now()),
+            ..ArchiverState::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn readiness_has_a_reason_when_it_is_missing() {
+        assert!(ArchiverState::default().why_not_ready(SPAN).is_some());
+        assert_eq!(live().why_not_ready(SPAN), None, "an idle server has nothing to archive");
+        let mut waiting = live();
+        waiting.pending_since = Some(Instant::now());
+        tokio::time::advance(SPAN * 3 + Duration::from_secs(1)).await;
+        waiting.heard_at = Some(Instant::now());
+        assert!(waiting.why_not_ready(SPAN).unwrap().contains("waited for 16 s"));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(waiting.why_not_ready(SPAN).unwrap().contains("nothing was read"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lag_counts_pending_writes_and_silence() {
+        let mut state = live();
+        assert_eq!(state.lag_seconds(), Some(0.0), "only no-ops lie between");
+        state.pending_since = Some(Instant::now());
+        assert_eq!(state.lag_seconds(), Some(30.0));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(state.lag_seconds(), Some(130.0));
+        assert_eq!(ArchiverState::default().lag_seconds(), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The command line, as text: what the flags mean is decided in `config`, so that all mistakes are reported together.
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "sidecar", version, about = "Backs up a MongoDB replica set: snapshots, continuous oplog archive, metrics.")]
+#[command(after_help = "Every setting can also be an environment variable (--slice-span is TIDEMARK_SLICE_SPAN) or a member \
+                        of the TOML file (slice_span). Flags come before the environment, the environment before the file.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Archives the oplog, takes snapshots on schedule and serves metrics, until it is stopped
+    Run,
+    /// Takes one snapshot now, also beside a running sidecar
+    Snapshot {
+        /// Accepted for scripts: the command always waits until the snapshot is published
+        #[arg(long)]
+        wait: bool,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what would fail, before it fails: privileges, topology, store
+    Check {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Flags {
+    /// Connection string of the replica set; a password is better given in TIDEMARK_URI
+    #[arg(long, global = true, value_name = "URI")]
+    uri: Option<String>,
+    /// Where the archive is: file:///path, s3://bucket/prefix, azblob://account/container/prefix
+    #[arg(long, global = true, value_name = "URL")]
+    archive: Option<String>,
+    /// Where leases and resume marks are kept, when the archive cannot be overwritten [default: in the archive]
+    #[arg(long, global = true, value_name = "URL")]
+    control: Option<String>,
+    /// The member to read from [default: a healthy secondary]
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    member: Option<String>,
+    /// Address of /metrics, /livez, /readyz, /status [default: 127.0.0.1:9717]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// When to take snapshots: five-field crontab line in UTC, or `none` [default: 0 1 * * *]
+    #[arg(long, global = true, value_name = "CRONTAB")]
+    snapshot_schedule: Option<String>,
+    /// Publish the oplog at least this often while there are writes [default: 5s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    slice_span: Option<String>,
+    /// … and whenever so many bytes have come together [default: 16MiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    slice_bytes: Option<String>,
+    /// … and at least this often when nobody writes [default: 60s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    slice_idle: Option<String>,
+    /// zstd level [default: 3]
+    #[arg(long, global = true, value_name = "1-19", allow_hyphen_values = true)]
+    compression_level: Option<String>,
+    /// Collections scanned side by side [default: 2]
+    #[arg(long, global = true, value_name = "N", allow_hyphen_values = true)]
+    scan_parallelism: Option<String>,
+    /// Scan more slowly when the member lags behind by more [default: 10s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    lag_limit: Option<String>,
+    /// How long a stop may take [default: 20s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    shutdown_grace: Option<String>,
+    /// Open a second lineage in an archive that holds another cluster's
+    #[arg(long, global = true)]
+    new_lineage: bool,
+    /// text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// A level or a list of target=level [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_level: Option<String>,
+    /// TOML file with the same settings
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<String>,
+}
+
+impl Flags {
+    /// The text of a flag by the key of its setting.
+    pub fn find(&self, key: &str) -> Option<String> {
+        let flag = match key {
+            "uri" => &self.uri,
+            "archive" => &self.archive,
+            "control" => &self.control,
+            "member" => &self.member,
+            "listen" => &self.listen,
+            "snapshot_schedule" => &self.snapshot_schedule,
+            "slice_span" => &self.slice_span,
+            "slice_bytes" => &self.slice_bytes,
+            "slice_idle" => &self.slice_idle,
+            "compression_level" => &self.compression_level,
+            "scan_parallelism" => &self.scan_parallelism,
+            "lag_limit" => &self.lag_limit,
+            "shutdown_grace" => &self.shutdown_grace,
+            "new_lineage" => return self.new_lineage.then(|| "true".to_owned()),
+            "log_format" => &self.log_format,
+            "log_level" => &self.log_level,
+            "config" => &self.config,
+            _ => return None,
+        };
+        flag.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::config::{KEYS, flag_name};
+
+    #[test]
+    fn every_setting_has_its_flag_and_global_options_stand_anywhere() {
+        for key in KEYS {
+            let flag = flag_name(key);
+            let value = if key == "new_lineage" { vec![] } else { vec!["x".to_owned()] };
+            for order in [vec!["sidecar".to_owned(), flag.clone()], vec!["sidecar".to_owned(), "run".to_owned(), flag.clone()]] {
+                let mut arguments = order.clone();
+                arguments.extend(value.clone());
+                if order.len() == 2 {
+                    arguments.push("run".to_owned());
+                }
+                let cli = Cli::try_parse_from(arguments).unwrap();
+                assert!(cli.flags.find(key).is_some(), "{flag}");
+            }
+        }
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,27 @@
+//! Wall clock for records and logs. Order and age in the archive go by cluster time, waiting by monotonic clocks.
+
+/// RFC 3339, to the millisecond.
+pub fn now_text() -> String {
+    text_of(jiff::Timestamp::now())
+}
+
+pub fn now_seconds() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+pub fn text_of_millis(milliseconds: i64) -> Option<String> {
+    jiff::Timestamp::from_millisecond(milliseconds).ok().map(text_of)
+}
+
+pub fn text_of_seconds(seconds: u32) -> String {
+    jiff::Timestamp::from_second(i64::from(seconds)).map(text_of).unwrap_or_default()
+}
+
+/// `20261122T174500Z`: how snapshot ids start.
+pub fn compact_now() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+fn text_of(time: jiff::Timestamp) -> String {
+    time.round(jiff::Unit::Millisecond).unwrap_or(time).to_string()
+}

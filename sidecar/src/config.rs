@@ -1,0 +1,254 @@
+//! What the sidecar is told to do: flags over environment over file, checked before anything starts.
+//!
+//! Everything is parsed and every mistake reported at once, each with its key, where it came from and the reason;
+//! secrets are never shown. The effective configuration is logged once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use telemetry::{LogFormat, redact_uri};
+
+use crate::archiver::CutPolicy;
+
+pub mod crontab;
+mod origin;
+mod values;
+
+pub use crontab::Crontab;
+pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
+use origin::Layers;
+pub use values::show_duration;
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:9717";
+const DEFAULT_SCHEDULE: &str = "0 1 * * *";
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub uri: String,
+    pub archive: String,
+    /// Where leases and resume marks are kept; in the archive itself when absent.
+    pub control: Option<String>,
+    /// `host:port` of the member to read from; chosen from the replica set's state when absent.
+    pub member: Option<String>,
+    pub listen: SocketAddr,
+    /// Absent: only the first snapshot and those that a gap makes necessary.
+    pub schedule: Option<Crontab>,
+    pub cut: CutPolicy,
+    pub compression_level: i32,
+    pub scan_parallelism: usize,
+    /// Reading slows down when the scanned member lags behind by more.
+    pub lag_limit: Duration,
+    pub shutdown_grace: Duration,
+    pub new_lineage: bool,
+    pub log_format: LogFormat,
+    pub log_level: String,
+    /// Settings that hold a secret and were given as a flag, which every user of the machine can read.
+    pub exposed_secrets: Vec<&'static str>,
+}
+
+/// One setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    pub key: String,
+    /// Without secrets; empty when nothing was given.
+    pub value: String,
+    pub origin: Option<Origin>,
+    pub reason: String,
+}
+
+impl std::fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.key)?;
+        if let Some(origin) = self.origin {
+            write!(f, " = `{}` ({origin})", self.value.escape_debug())?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl Config {
+    /// `flags` gives the text of a flag by its key; `read_file` loads the configuration file.
+    pub fn load(
+        flags: &dyn Fn(&str) -> Option<String>,
+        variables: ReadVariable<'_>,
+        read_file: &dyn Fn(&str) -> std::io::Result<String>,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        let mut reader = Reader { layers: Layers { flags, variables, file: toml::Table::new() }, problems: Vec::new() };
+        reader.load_file(read_file);
+        let config = reader.read_all();
+        match config {
+            Some(config) if reader.problems.is_empty() => Ok(config),
+            _ => Err(reader.problems),
+        }
+    }
+
+    pub fn control_url(&self) -> &str {
+        self.control.as_deref().unwrap_or(&self.archive)
+    }
+
+    /// What is in effect, without secrets: for the log.
+    pub fn shown(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("uri", redact_uri(&self.uri)),
+            ("archive", redact_uri(&self.archive)),
+            ("control", redact_uri(self.control_url())),
+            ("member", self.member.clone().unwrap_or_else(|| "chosen".to_owned())),
+            ("listen", self.listen.to_string()),
+            ("snapshot_schedule", self.schedule.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+            ("slice_span", show_duration(self.cut.span)),
+            ("slice_bytes", self.cut.bytes.to_string()),
+            ("slice_idle", show_duration(self.cut.idle)),
+            ("compression_level", self.compression_level.to_string()),
+            ("scan_parallelism", self.scan_parallelism.to_string()),
+            ("lag_limit", show_duration(self.lag_limit)),
+            ("shutdown_grace", show_duration(self.shutdown_grace)),
+            ("new_lineage", self.new_lineage.to_string()),
+            ("log_format", format!("{:?}", self.log_format).to_lowercase()),
+            ("log_level", self.log_level.clone()),
+        ]
+    }
+}
+
+/// Whether the value may hold a password.
+fn is_secret(key: &str) -> bool {
+    matches!(key, "uri" | "archive" | "control")
+}
+
+struct Reader<'a> {
+    layers: Layers<'a>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader<'_> {
+    fn load_file(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) {
+        let Some((path, origin)) = self.layers.find("config") else { return };
+        let problem = |key: String, reason: String| ConfigProblem { key, value: path.clone(), origin: Some(origin), reason };
+        let text = match read_file(&path) {
+            Ok(text) => text,
+            Err(error) => return self.problems.push(problem("config".to_owned(), format!("cannot be read: {error}"))),
+        };
+        match text.parse::<toml::Table>() {
+            Ok(table) => {
+                for key in table.keys().filter(|key| !KEYS.contains(&key.as_str()) || key.as_str() == "config") {
+                    self.problems.push(ConfigProblem {
+                        key: key.clone(),
+                        value: String::new(),
+                        origin: None,
+                        reason: format!("no setting of {path} has this name"),
+                    });
+                }
+                self.layers.file = table;
+            }
+            // The parser quotes the offending line, which may hold a password: only say where it is.
+            Err(error) => {
+                let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+                let reason = format!("is not TOML near line {line}: {}", error.message());
+                self.problems.push(problem("config".to_owned(), reason));
+            }
+        }
+    }
+
+    fn read_all(&mut self) -> Option<Config> {
+        let second = Duration::from_secs(1);
+        let uri = self.required("uri", |text| {
+            let known = text.starts_with("mongodb://") || text.starts_with("mongodb+srv://");
+            if known { Ok(text.to_owned()) } else { Err("must start with mongodb:// or mongodb+srv://".to_owned()) }
+        });
+        let archive = self.required("archive", location);
+        let control = self.optional("control", location);
+        let member = self.optional("member", |text| {
+            let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+            if matches!(port, Some(Ok(1..))) { Ok(text.to_owned()) } else { Err("must be HOST:PORT".to_owned()) }
+        });
+        let listen = self.with_default("listen", DEFAULT_LISTEN, |text| {
+            text.parse::<SocketAddr>().map_err(|_| "must be ADDRESS:PORT, for example 127.0.0.1:9717".to_owned())
+        });
+        let schedule = self.with_default("snapshot_schedule", DEFAULT_SCHEDULE, |text| {
+            if text == "none" { Ok(None) } else { text.parse().map(Some) }
+        });
+        let span = self.with_default("slice_span", "5s", |text| {
+            values::duration_between(text, second, Duration::from_hours(1))
+        });
+        let bytes = self.with_default("slice_bytes", "16MiB", |text| {
+            let bytes = values::bytes(text)?;
+            // A slice is held in memory until it is published.
+            if (64 << 10..=64 << 20).contains(&bytes) { Ok(bytes) } else { Err("must be between 64KiB and 64MiB".to_owned()) }
+        });
+        let idle = self.with_default("slice_idle", "60s", |text| {
+            values::duration_between(text, second, Duration::from_hours(1))
+        });
+        let level = self.with_default("compression_level", "3", |text| values::whole_number(text, 1, 19));
+        let parallelism = self.with_default("scan_parallelism", "2", |text| values::whole_number(text, 1, 32));
+        let lag = self.with_default("lag_limit", "10s", |text| {
+            values::duration_between(text, second, Duration::from_hours(24))
+        });
+        let grace = self.with_default("shutdown_grace", "20s", |text| {
+            values::duration_between(text, second, Duration::from_mins(10))
+        });
+        let new_lineage = self.with_default("new_lineage", "false", values::yes_or_no);
+        let log_format = self.with_default("log_format", "text", str::parse);
+        let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));
+        let exposed_secrets = ["uri", "archive", "control"].into_iter().filter(|key| self.is_exposed(key)).collect();
+        Some(Config {
+            uri: uri?,
+            archive: archive?,
+            control,
+            member,
+            listen: listen?,
+            schedule: schedule?,
+            cut: CutPolicy { span: span?, bytes: bytes?, idle: idle? },
+            compression_level: level?,
+            scan_parallelism: parallelism?,
+            lag_limit: lag?,
+            shutdown_grace: grace?,
+            new_lineage: new_lineage?,
+            log_format: log_format?,
+            log_level: log_level?,
+            exposed_secrets,
+        })
+    }
+
+    fn is_exposed(&self, key: &str) -> bool {
+        self.layers.find(key).is_some_and(|(value, origin)| origin == Origin::Flag && redact_uri(&value) != value)
+    }
+
+    fn required<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if self.layers.find(key).is_none() {
+            let reason = format!("is required: give {}, {} or `{key}` in the file", flag_name(key), variable_name(key));
+            self.problems.push(ConfigProblem { key: key.to_owned(), value: String::new(), origin: None, reason });
+            return None;
+        }
+        self.optional(key, parse)
+    }
+
+    fn with_default<T>(&mut self, key: &str, default: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match self.layers.find(key) {
+            Some(_) => self.optional(key, parse),
+            None => parse(default).ok(),
+        }
+    }
+
+    fn optional<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let (value, origin) = self.layers.find(key)?;
+        match parse(&value) {
+            Ok(parsed) => Some(parsed),
+            Err(reason) => {
+                let value = if is_secret(key) { redact_uri(&value) } else { value };
+                self.problems.push(ConfigProblem { key: key.to_owned(), value, origin: Some(origin), reason });
+                None
+            }
+        }
+    }
+}
+
+/// Only the form: whether the store can be used is found out when it is opened.
+fn location(text: &str) -> Result<String, String> {
+    if text.contains("://") {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a URL: file:///path, s3://bucket/prefix or azblob://account/container/prefix".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! The sidecar: beside every `mongod` it archives the oplog, takes snapshots and exports metrics.
+//!
+//! `archiver` and `snapshot` do the work against the two ports (`replset`, `store`); `schedule`, `http` and `check` are
+//! around them; `app` puts the parts together and `config` says how. What is stored, and what follows from it, is
+//! decided in the crate `archive`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod app;
+pub mod archive_store;
+pub mod archiver;
+pub mod backoff;
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod lease;
+pub mod metrics;
+pub mod output;
+pub mod schedule;
+pub mod snapshot;
+pub mod source;
+pub mod status;

@@ -1,0 +1,143 @@
+//! Publishes what was read: the pages of collections, then the manifest, whose presence is the snapshot.
+
+use archive::ClusterTime;
+use archive::collection_page::{CollectionRecord, PageHeader, ScanOutcome, encode_page};
+use archive::layout::ObjectKey;
+use archive::manifest::{
+    Compression, Encryption, PageRecord, PublishedManifest, SnapshotManifest, SnapshotTotals, WallClock,
+};
+use store::Created;
+
+use super::Snapshotter;
+use super::begin::Beginning;
+use super::marks::Marks;
+use crate::clock::{now_text, text_of_millis, text_of_seconds};
+use crate::error::{Error, Result};
+use crate::source::SourceMember;
+
+const COLLECTIONS_PER_PAGE: usize = 500;
+const PAGE_LIMIT: usize = 1 << 30;
+
+/// A snapshot that was read.
+#[derive(Debug)]
+pub struct Taken {
+    pub beginning: Beginning,
+    pub end: ClusterTime,
+    pub records: Vec<CollectionRecord>,
+}
+
+pub async fn publish(snapshotter: &Snapshotter, member: &SourceMember, mut taken: Taken) -> Result<SnapshotManifest> {
+    taken.records.sort_unstable_by(|a, b| (&a.namespace, a.uuid).cmp(&(&b.namespace, b.uuid)));
+    let pages = publish_pages(snapshotter, &taken).await?;
+    let version = member.version().await?;
+    let Taken { beginning, end, records } = &taken;
+    let manifest = SnapshotManifest {
+        archive_id: snapshotter.archive.archive_id.to_string(),
+        lineage: snapshotter.archive.lineage.clone(),
+        snapshot: beginning.id.clone(),
+        begin: beginning.mark.begin,
+        begin_term: beginning.mark.begin_term,
+        end: *end,
+        started_at: beginning.mark.started_at.clone(),
+        published_at: now_text(),
+        server_version: version.version,
+        fcv: version.feature_compatibility_version,
+        member: member.host.clone(),
+        totals: totals(records),
+        pages,
+        compression: Compression { level: snapshotter.settings.compression_level },
+        encryption: Encryption::default(),
+        dropped_collections: records.iter().filter(|record| record.scan.outcome == ScanOutcome::Dropped).count() as u64,
+        wall_clock: WallClock {
+            begin: beginning.mark.begin_wall_ms.and_then(text_of_millis),
+            end: Some(text_of_seconds(end.seconds)),
+            note: None,
+        },
+    };
+    let key = manifest.key();
+    let body = manifest.to_json().map_err(Error::record(&key))?;
+    if snapshotter.archive.put_new(&key, body).await? == Created::AlreadyExists {
+        return already_published(snapshotter, &manifest).await;
+    }
+    tracing::info!(snapshot_id = %manifest.snapshot, begin = %manifest.begin, end = %manifest.end,
+        documents = manifest.totals.documents, bytes = manifest.totals.bytes, "snapshot published");
+    clean_up(snapshotter, &manifest, records).await;
+    Ok(manifest)
+}
+
+async fn publish_pages(snapshotter: &Snapshotter, taken: &Taken) -> Result<Vec<PageRecord>> {
+    let mut pages = Vec::new();
+    for (number, collections) in (0_u32..).zip(taken.records.chunks(COLLECTIONS_PER_PAGE)) {
+        let header = PageHeader {
+            lineage: snapshotter.archive.lineage.clone(),
+            snapshot: taken.beginning.id.clone(),
+            page: number,
+        };
+        let (object, totals) = encode_page(&header, collections, snapshotter.settings.compression_level)?;
+        let record = PageRecord::new(number, &totals, object.len() as u64);
+        let key = header.key(false);
+        if snapshotter.archive.put_new(&key, object.clone()).await? == Created::AlreadyExists {
+            replace_page(snapshotter, &key, object).await?;
+        }
+        pages.push(record);
+    }
+    Ok(pages)
+}
+
+/// The page of an attempt that was killed between its pages and its manifest. Once all collections are read, the marks
+/// make later attempts write the same page; one that differs was made from fewer marks, and nobody refers to it.
+async fn replace_page(snapshotter: &Snapshotter, key: &ObjectKey, object: Vec<u8>) -> Result<()> {
+    if snapshotter.archive.get(key, PAGE_LIMIT).await?.is_some_and(|found| found == object) {
+        return Ok(());
+    }
+    snapshotter.archive.delete(key).await?;
+    match snapshotter.archive.put_new(key, object).await? {
+        Created::New => Ok(()),
+        Created::AlreadyExists => Err(Error::Conflict { key: key.to_string() }),
+    }
+}
+
+fn totals(records: &[CollectionRecord]) -> SnapshotTotals {
+    SnapshotTotals {
+        collections: records.len() as u64,
+        documents: records.iter().map(CollectionRecord::documents).sum(),
+        bytes: records.iter().map(CollectionRecord::bytes).sum(),
+        stored_bytes: records.iter().map(CollectionRecord::stored_bytes).sum(),
+        segments: records.iter().map(|record| record.segments.len() as u64).sum(),
+    }
+}
+
+/// Our own manifest whose reply was lost, somebody else's of the same snapshot, or the mark that it was abandoned.
+async fn already_published(snapshotter: &Snapshotter, own: &SnapshotManifest) -> Result<SnapshotManifest> {
+    let found = snapshotter.archive.manifest(&own.snapshot).await?;
+    Marks::remove(&snapshotter.archive, &own.snapshot).await?;
+    match found {
+        Some(PublishedManifest::Complete(found)) => Ok(*found),
+        // Transient for the caller: the next attempt starts a new snapshot.
+        _ => Err(Error::Uncovered { begin: own.begin, end: own.end }),
+    }
+}
+
+/// Marks, and segments of interrupted attempts that the manifest does not name. Only once the manifest is published:
+/// from then on no other attempt can refer to them. What cannot be removed does no harm.
+async fn clean_up(snapshotter: &Snapshotter, manifest: &SnapshotManifest, records: &[CollectionRecord]) {
+    let named: std::collections::HashSet<_> = records
+        .iter()
+        .flat_map(|record| record.segments.iter().map(|segment| (record.uuid, segment.part)))
+        .collect();
+    let archive = &snapshotter.archive;
+    let prefix = ObjectKey::segments_prefix(&archive.lineage, &manifest.snapshot);
+    let cleaned = async {
+        for (key, _) in archive.list(&prefix).await? {
+            if let ObjectKey::Segment { uuid, part, .. } = &key
+                && !named.contains(&(*uuid, *part))
+            {
+                archive.delete(&key).await?;
+            }
+        }
+        Marks::remove(archive, &manifest.snapshot).await
+    };
+    if let Err(error) = cleaned.await {
+        tracing::warn!(%error, "left-overs of interrupted attempts not removed");
+    }
+}

@@ -1,0 +1,163 @@
+//! What the sidecar knows about itself, put together when somebody asks: `/status`, `/readyz`, the page, the metrics.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use archive::ClusterTime;
+use archive::manifest::SnapshotManifest;
+use serde::Serialize;
+
+use crate::archiver::ArchiveWindow;
+use crate::clock::now_text;
+use crate::metrics::{Metrics, SnapshotFigures};
+use crate::snapshot::{CurrentSnapshot, ProgressReport};
+
+/// The published snapshot that was started last.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastSnapshot {
+    pub id: String,
+    pub begin: ClusterTime,
+    pub end: ClusterTime,
+    pub published_at: String,
+    pub documents: u64,
+    pub bytes: u64,
+    pub stored_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusReport {
+    pub schema: u32,
+    pub version: &'static str,
+    pub ready: bool,
+    pub not_ready_because: Option<String>,
+    pub lineage: Option<String>,
+    pub archive: String,
+    pub member: Option<String>,
+    pub archived_through: Option<ClusterTime>,
+    pub archive_lag_seconds: Option<f64>,
+    pub oplog_headroom_seconds: Option<f64>,
+    pub gaps: u64,
+    pub last_snapshot: Option<LastSnapshot>,
+    pub current_snapshot: Option<ProgressReport>,
+    pub next_snapshot_at: Option<String>,
+    pub last_error: Option<LastError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    pub at: String,
+    pub what: String,
+}
+
+#[derive(Debug, Default)]
+struct Facts {
+    lineage: Option<String>,
+    last_snapshot: Option<LastSnapshot>,
+    next_snapshot_at: Option<String>,
+    last_error: Option<LastError>,
+    window: Option<ArchiveWindow>,
+}
+
+/// Where the tasks leave what they know. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StatusBoard {
+    facts: Arc<Mutex<Facts>>,
+    pub current: CurrentSnapshot,
+    pub metrics: Metrics,
+    span: Duration,
+    location: Arc<str>,
+}
+
+impl StatusBoard {
+    /// `location`: of the archive, without secrets.
+    pub fn new(metrics: Metrics, span: Duration, location: &str) -> Self {
+        Self { facts: Arc::default(), current: CurrentSnapshot::default(), metrics, span, location: location.into() }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn opened(&self, lineage: &str, window: ArchiveWindow) {
+        self.change(|facts| {
+            facts.lineage = Some(lineage.to_owned());
+            facts.window = Some(window);
+        });
+    }
+
+    pub fn snapshot_known(&self, manifest: &SnapshotManifest) {
+        self.metrics.snapshot_known(&SnapshotFigures {
+            end_seconds: manifest.end.seconds,
+            duration_seconds: 0.0,
+            documents: manifest.totals.documents,
+            bytes: manifest.totals.bytes,
+            stored_bytes: manifest.totals.stored_bytes,
+        });
+        self.change(|facts| {
+            facts.last_snapshot = Some(LastSnapshot {
+                id: manifest.snapshot.to_string(),
+                begin: manifest.begin,
+                end: manifest.end,
+                published_at: manifest.published_at.clone(),
+                documents: manifest.totals.documents,
+                bytes: manifest.totals.bytes,
+                stored_bytes: manifest.totals.stored_bytes,
+            });
+        });
+    }
+
+    pub fn next_snapshot(&self, at: Option<String>) {
+        self.change(|facts| facts.next_snapshot_at = at);
+    }
+
+    pub fn error(&self, error: &crate::error::Error) {
+        self.change(|facts| facts.last_error = Some(LastError { at: now_text(), what: error.to_string() }));
+    }
+
+    pub fn not_ready_because(&self) -> Option<String> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        match &facts.window {
+            Some(window) => window.state().why_not_ready(self.span),
+            None => Some(facts.last_error.as_ref().map_or_else(
+                || "the replica set and the archive were not opened yet".to_owned(),
+                |error| error.what.clone(),
+            )),
+        }
+    }
+
+    pub fn report(&self) -> StatusReport {
+        let not_ready_because = self.not_ready_because();
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = facts.window.as_ref().map(ArchiveWindow::state).unwrap_or_default();
+        let archiver_error = state.last_error.clone().map(|what| LastError { at: now_text(), what });
+        StatusReport {
+            schema: 1,
+            version: env!("CARGO_PKG_VERSION"),
+            ready: not_ready_because.is_none(),
+            not_ready_because,
+            lineage: facts.lineage.clone(),
+            archive: self.location.to_string(),
+            archive_lag_seconds: state.lag_seconds(),
+            oplog_headroom_seconds: state.headroom_seconds(),
+            member: state.member,
+            archived_through: state.archived_through,
+            gaps: state.gaps,
+            last_snapshot: facts.last_snapshot.clone(),
+            current_snapshot: self.current.report(),
+            next_snapshot_at: facts.next_snapshot_at.clone(),
+            last_error: archiver_error.or_else(|| facts.last_error.clone()),
+        }
+    }
+
+    /// The metrics, with what follows from the archiver's state brought up to date.
+    pub fn scrape(&self) -> Vec<u8> {
+        let state = {
+            let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+            facts.window.as_ref().map(ArchiveWindow::state).unwrap_or_default()
+        };
+        self.metrics.set_archived_through(state.archived_through.map(|through| through.seconds));
+        self.metrics.set_archive_lag(state.lag_seconds());
+        self.metrics.set_oplog_headroom(state.headroom_seconds());
+        self.metrics.render()
+    }
+}
