@@ -118,7 +118,15 @@ mod tests {
 
     #[test]
     fn equal_keys_of_different_types_hash_alike() {
-        for one in [Bson::Int32(1), Bson::Int64(1), Bson::Double(1.0), decimal("1"), decimal("1.000"), decimal("0.1E1"), decimal("10E-1")] {
+        for one in [
+            Bson::Int32(1),
+            Bson::Int64(1),
+            Bson::Double(1.0),
+            decimal("1"),
+            decimal("1.000"),
+            decimal("0.1E1"),
+            decimal("10E-1"),
+        ] {
             assert_eq!(hash(one.clone()), hash(1), "{one:?}");
         }
         assert_eq!(hash(-0.0), hash(0));

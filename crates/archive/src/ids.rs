@@ -167,7 +167,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseIdError::new("SHA-256 digest (64 hex digits)", text))?;
+        hex::decode_to_slice(text, &mut bytes)
+            .map_err(|_| ParseIdError::new("SHA-256 digest (64 hex digits)", text))?;
         Ok(Self(bytes))
     }
 }

@@ -100,10 +100,26 @@ mod tests {
     #[test]
     fn system_collections_are_kept_by_list() {
         let protected = |text: &str| Namespace::parse(text).unwrap().is_protected();
-        for text in ["a.b", "a.system.js", "a.system.views", "a.system.buckets.x", "admin.system.users", "admin.x", "admin_x.y", "config2.x"] {
+        for text in [
+            "a.b",
+            "a.system.js",
+            "a.system.views",
+            "a.system.buckets.x",
+            "admin.system.users",
+            "admin.x",
+            "admin_x.y",
+            "config2.x",
+        ] {
             assert!(protected(text), "{text}");
         }
-        for text in ["local.x", "config.transactions", "admin.system.version", "admin.system.keys", "a.system.profile", "a.system.new"] {
+        for text in [
+            "local.x",
+            "config.transactions",
+            "admin.system.version",
+            "admin.system.keys",
+            "a.system.profile",
+            "a.system.new",
+        ] {
             assert!(!protected(text), "{text}");
         }
     }

@@ -367,7 +367,8 @@ mod tests {
             entry.insert("lsid", doc! { "id": 1 });
             entry.insert("txnNumber", 4_i64);
             entry.insert("multiOpType", multi);
-            entry.insert("prevOpTime", doc! { "ts": Bson::Timestamp(bson::Timestamp { time: previous, increment: 0 }) });
+            entry
+                .insert("prevOpTime", doc! { "ts": Bson::Timestamp(bson::Timestamp { time: previous, increment: 0 }) });
             Entry::parse(&raw(&entry)).unwrap().transaction_role()
         };
         assert_eq!(role(doc! { "applyOps": [] }, 0, 0), TransactionRole::Whole);
@@ -382,9 +383,13 @@ mod tests {
     #[test]
     fn nested_apply_ops_are_flattened_in_order() {
         let inner = doc! { "op": "c", "ns": "admin.$cmd", "o": { "applyOps": [
-            { "op": "i", "ns": "a.b", "o": { "_id": 2 } } ] } };
-        let entry = base("c", "admin.$cmd", doc! { "applyOps": [
-            { "op": "i", "ns": "a.b", "o": { "_id": 1 } }, inner, { "op": "d", "ns": "a.b", "o": { "_id": 3 } } ] });
+        { "op": "i", "ns": "a.b", "o": { "_id": 2 } } ] } };
+        let entry = base(
+            "c",
+            "admin.$cmd",
+            doc! { "applyOps": [
+            { "op": "i", "ns": "a.b", "o": { "_id": 1 } }, inner, { "op": "d", "ns": "a.b", "o": { "_id": 3 } } ] },
+        );
         let entry = raw(&entry);
         let mut ids = Vec::new();
         Entry::parse(&entry)
@@ -400,9 +405,6 @@ mod tests {
     #[test]
     fn missing_fields_are_named() {
         let entry = raw(&doc! { "op": "i", "ts": Bson::Timestamp(bson::Timestamp { time: 1, increment: 1 }) });
-        assert_eq!(
-            Entry::parse(&entry).unwrap_err(),
-            EntryError::Field { at: ClusterTime::new(1, 1), field: "ns" }
-        );
+        assert_eq!(Entry::parse(&entry).unwrap_err(), EntryError::Field { at: ClusterTime::new(1, 1), field: "ns" });
     }
 }

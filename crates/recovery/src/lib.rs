@@ -11,6 +11,7 @@ mod find;
 mod oplog_stream;
 mod progress;
 mod restore;
+mod verify;
 
 pub use archive_reader::{ArchiveReader, segment_key};
 pub use failure::{Failure, FailureKind, Result};
@@ -24,3 +25,4 @@ pub use restore::{
     Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries, predict_seconds, release,
     restore,
 };
+pub use verify::{Checked, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify};

@@ -33,6 +33,7 @@ pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEn
 
 use report::Phases;
 use state::RestoreState;
+use survey::Window;
 
 /// How a restore is carried out.
 #[derive(Debug, Clone)]
@@ -57,6 +58,14 @@ struct Context {
     state: RestoreState,
     progress: Arc<dyn Progress>,
     connections: usize,
+}
+
+impl Context {
+    /// Whether capped collections start over: an interrupted replay may have evicted documents that the entries after
+    /// the last mark would append again, in the wrong order.
+    fn restarts_capped(&self, window: &Window) -> bool {
+        self.state.is_resumed() && self.state.replayed_through() < window.last_entry
+    }
 }
 
 /// Restores `plan` into the destination. When the destination holds an unfinished restore of the same target from the

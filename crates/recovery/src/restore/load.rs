@@ -173,10 +173,11 @@ impl Loader<'_> {
         route: Arc<Route>,
     ) -> Result<()> {
         let keys: Vec<_> = record.segments.iter().map(|segment| segment_key(manifest, record, segment.part)).collect();
-        if keys.iter().all(|key| self.context.state.is_loaded(&key.to_string())) {
+        let restarts = self.context.restarts_capped(window);
+        if !restarts && keys.iter().all(|key| self.context.state.is_loaded(&key.to_string())) {
             return Ok(());
         }
-        if self.context.state.is_resumed() {
+        if restarts {
             self.context.destination.drop_collection(&route.namespace).await?;
             create_collection(self.context, &window.resolution.collections[&record.uuid]).await?;
         }

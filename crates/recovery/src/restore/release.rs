@@ -20,7 +20,6 @@ pub struct ReleaseReport {
 
 impl ReleaseReport {
     pub fn to_text(&self) -> String {
-        use std::fmt::Write as _;
         let mut text = String::new();
         if self.already_released {
             text.push_str("the TTL indexes of this restore were released before\n");
@@ -28,7 +27,7 @@ impl ReleaseReport {
         for (what, list) in [("armed", &self.released), ("no longer there", &self.missing)] {
             for parked in list {
                 let index = parked.index.as_deref().unwrap_or("(collection)");
-                drop(writeln!(text, "{what}: {} {index}, expires after {} s", parked.namespace, parked.seconds));
+                text.push_str(&format!("{what}: {} {index}, expires after {} s\n", parked.namespace, parked.seconds));
             }
         }
         if text.is_empty() {

@@ -63,16 +63,17 @@ pub async fn replay(context: &Context, plan: &RestorePlan, window: &Window, rout
         return Ok(Replayed::default());
     }
     let mut replayer = Replayer {
-        context,
         window,
         routes,
-        position,
+        position: window.snapshot_begin,
+        applied_through: position,
+        restarts_capped: context.restarts_capped(window),
         forgiving_through: window.snapshot_end.max(context.state.dirty_through()),
         workers: Workers::start(context),
         replayed: Replayed::default(),
     };
     let marks = marks(plan);
-    let mut next_marks = marks.iter().copied().filter(|mark| *mark > position);
+    let mut next_marks = marks.into_iter().filter(|mark| *mark > position);
     let mut dirty = next_marks.next().unwrap_or(window.last_entry);
     context.state.mark_replayed(&context.destination, position, dirty).await?;
 
@@ -87,11 +88,10 @@ pub async fn replay(context: &Context, plan: &RestorePlan, window: &Window, rout
             OplogEvent::SliceEnd { through, stored_bytes } => {
                 replayer.replayed.bytes += stored_bytes;
                 context.progress.advance(stored_bytes);
-                if through >= dirty {
+                if through >= dirty && through < window.last_entry {
                     replayer.workers.flush().await?;
-                    let reached = dirty.min(window.last_entry);
-                    dirty = next_marks.by_ref().find(|mark| *mark > through).unwrap_or(window.last_entry.max(through));
-                    context.state.mark_replayed(&context.destination, reached.max(position), dirty).await?;
+                    dirty = next_marks.by_ref().find(|mark| *mark > through).unwrap_or(window.last_entry);
+                    context.state.mark_replayed(&context.destination, through.max(position), dirty).await?;
                 }
             }
         }
@@ -120,10 +120,13 @@ fn marks(plan: &RestorePlan) -> Vec<ClusterTime> {
 }
 
 struct Replayer<'a> {
-    context: &'a Context,
     window: &'a Window,
     routes: &'a Routes,
+    /// The last entry that was looked at; slices may overlap.
     position: ClusterTime,
+    /// Entries up to here were applied by an earlier attempt.
+    applied_through: ClusterTime,
+    restarts_capped: bool,
     forgiving_through: ClusterTime,
     workers: Workers,
     replayed: Replayed,
@@ -163,6 +166,9 @@ impl Replayer<'_> {
             return Ok(None);
         }
         let Some(route) = operation.uuid.and_then(|uuid| self.routes.get(uuid)) else { return Ok(None) };
+        if at <= self.applied_through && !(route.capped && self.restarts_capped) {
+            return Ok(None);
+        }
         if operation.kind == OpKind::Insert && route.skip_inserts_through.is_some_and(|through| at <= through) {
             return Ok(None);
         }

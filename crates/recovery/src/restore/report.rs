@@ -1,6 +1,5 @@
 //! What a restore did: for people, for audits and as JSON.
 
-use std::fmt::Write as _;
 use std::time::Instant;
 
 use archive::plan::RestorePlan;
@@ -150,8 +149,7 @@ impl RestoreReport {
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let counts = &self.counts;
-        // Writing to a string cannot fail.
-        let mut line = |what: &str, value: String| drop(writeln!(text, "{what:<18}{value}"));
+        let mut line = |what: &str, value: String| text.push_str(&format!("{what:<18}{value}\n"));
         let inclusive = if self.target.inclusive { "inclusive" } else { "exclusive" };
         line("target", format!("{} = {} ({inclusive})", self.target.requested, self.target.resolved));
         line("lineage", self.lineage.to_string());
