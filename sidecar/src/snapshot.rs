@@ -13,7 +13,8 @@ use std::time::Duration;
 use archive::collection_page::CollectionRecord;
 use archive::manifest::SnapshotManifest;
 use archive::{ClusterTime, CollectionUuid};
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use replset::listing::{self, ListedCollection};
 use replset::topology;
 use tokio::time::Instant;
@@ -226,9 +227,20 @@ async fn scan_all(
         CollectionScan::new(context, collection, next_part, found.open.remove(&collection.uuid))
     });
     let scans: Vec<CollectionScan<'_>> = scans.collect();
-    // One by one as there is room: thousands of futures at once would take more memory than the data.
-    let scans = scans.into_iter().map(|scan| scan_one(context, scan).boxed());
-    futures::stream::iter(scans).buffer_unordered(parallelism).try_collect().await
+    let mut waiting = scans.into_iter();
+    let mut running = FuturesUnordered::new();
+    let mut records = Vec::new();
+    loop {
+        while running.len() < parallelism
+            && let Some(scan) = waiting.next()
+        {
+            running.push(scan_one(context, scan));
+        }
+        match running.next().await {
+            Some(record) => records.push(record?),
+            None => return Ok(records),
+        }
+    }
 }
 
 async fn scan_one(context: &ScanContext, scan: CollectionScan<'_>) -> Result<CollectionRecord> {
