@@ -1,0 +1,29 @@
+//! One file for each command: checked arguments in, a report out.
+
+use recovery::Result;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::output::Report;
+
+mod find;
+mod list;
+mod plan;
+mod release;
+mod restore;
+mod show;
+mod status;
+mod verify;
+
+pub async fn run(context: &Context, command: Command) -> Result<Report> {
+    match command {
+        Command::Status => status::run(context).await,
+        Command::List => list::run(context).await,
+        Command::Show(args) => show::run(context, &args).await,
+        Command::Find(args) => find::run(context, args).await,
+        Command::Plan(args) => plan::run(context, &args).await,
+        Command::Restore(args) => restore::run(context, args).await,
+        Command::Release(args) => release::run(&args).await,
+        Command::Verify(args) => verify::run(context, &args).await,
+    }
+}

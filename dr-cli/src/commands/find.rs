@@ -1,0 +1,80 @@
+//! `dr-cli find`: the harmful write in the archive, and the target that restores to just before it.
+
+use std::sync::Arc;
+
+use recovery::{Failure, FailureKind, FindQuery, FindResult, Match, Result};
+
+use crate::args::FindArgs;
+use crate::context::Context;
+use crate::output::table::{count, table};
+use crate::output::time::moment;
+use crate::output::{Ending, Report};
+
+pub async fn run(context: &Context, args: FindArgs) -> Result<Report> {
+    let reader = context.open().await?;
+    let lineage = context.lineage(&reader).await?.lineage;
+    let query = FindQuery {
+        namespace: args.namespace,
+        ops: args.op,
+        since: args.since,
+        until: args.until,
+        limit: args.limit as usize,
+    };
+    let what = described(&query);
+    let found = recovery::find(&reader, &lineage, query, Arc::clone(&context.progress)).await?;
+    let report = Report::new(&found, text(&found))?;
+    if !found.matches.is_empty() {
+        return Ok(report);
+    }
+    let failure = Failure::new(FailureKind::NotFound, format!("no {what} is in the archive"))
+        .at(format!("{} of lineage {lineage} in {}", range(&found), reader.store().location()))
+        .because("it lies outside of the range, has another kind or namespace, or is not archived (yet)")
+        .then("dr-cli status shows the range; then find with fewer conditions");
+    Ok(report.with_ending(Ending::Failed(failure)))
+}
+
+fn described(query: &FindQuery) -> String {
+    let ops: Vec<&str> = query.ops.iter().map(|op| op.name()).collect();
+    let ops = if ops.is_empty() { "change".to_owned() } else { ops.join(" or ") };
+    match &query.namespace {
+        Some(namespace) => format!("{ops} of `{namespace}`"),
+        None => ops,
+    }
+}
+
+fn range(found: &FindResult) -> String {
+    match (found.scanned.after, found.scanned.through) {
+        (Some(after), Some(through)) => {
+            format!("{} slices after {} through {}", found.scanned.slices, moment(after), moment(through))
+        }
+        _ => "the oplog, of which nothing lies in that range".to_owned(),
+    }
+}
+
+fn text(found: &FindResult) -> String {
+    if found.matches.is_empty() {
+        return String::new();
+    }
+    let rows = found
+        .matches
+        .iter()
+        .map(|m| [m.wall.clone(), m.at.to_string(), m.op.clone(), shown_name(m), count(m.count), m.last.to_string()]);
+    let mut text = table(["WALL CLOCK", "AT", "OPERATION", "NAMESPACE", "COUNT", "LAST"], rows, &[4]) + "\n\n";
+    text.push_str(&format!("Searched {}.\n", range(found)));
+    if found.truncated {
+        text.push_str("There are more: drops and renames are shown first, then the largest. Narrow with --namespace, --op, --since.\n");
+    }
+    if let Some(last) = found.matches.last() {
+        let (at, before) = (moment(last.at), &last.before);
+        text.push_str(&format!("Next, to restore to just before the {} at {at}: dr-cli plan --to {before}\n", last.op));
+    }
+    text
+}
+
+fn shown_name(found: &Match) -> String {
+    let name = found.namespace.escape_debug();
+    match &found.to {
+        Some(to) => format!("{name} → {}", to.escape_debug()),
+        None => name.to_string(),
+    }
+}

@@ -1,0 +1,133 @@
+//! `dr-cli plan`: what a restore would do. The plan that is printed is the one that `restore` executes.
+
+use archive::catalog::Catalog;
+use archive::layout::ObjectKey;
+use archive::plan::{Obstacle, RestorePlan, plan_restore};
+use archive::target::RestoreTarget;
+use archive::{ClusterTime, LineageId, SnapshotId};
+use recovery::{ArchiveReader, Failure, FailureKind, Result, predict_seconds};
+use serde::Serialize;
+
+use crate::args::PlanArgs;
+use crate::catalog;
+use crate::context::Context;
+use crate::output::Report;
+use crate::output::table::{bytes, count, facts};
+use crate::output::time::{length, moment, second};
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    lineage: &'a LineageId,
+    snapshot_id: &'a SnapshotId,
+    target: PlannedTarget<'a>,
+    slices: usize,
+    bytes: u64,
+    documents: u64,
+    predicted_seconds: f64,
+    notes: &'a [String],
+    /// The plan itself, for `restore --plan`.
+    plan: &'a RestorePlan,
+}
+
+#[derive(Serialize)]
+struct PlannedTarget<'a> {
+    requested: &'a str,
+    resolved: ClusterTime,
+    inclusive: bool,
+}
+
+pub async fn run(context: &Context, args: &PlanArgs) -> Result<Report> {
+    let reader = context.open().await?;
+    let lineage = context.lineage(&reader).await?.lineage;
+    let plan = make(&reader, &lineage, &args.to).await?;
+    Report::new(&planned(&plan), format!("{}\nNext: dr-cli restore --to {} --destination URI\n", text(&plan), args.to))
+}
+
+/// The plan for a target, or why there is none.
+pub async fn make(reader: &ArchiveReader, lineage: &LineageId, target: &RestoreTarget) -> Result<RestorePlan> {
+    match reader.plan(lineage, target).await {
+        Ok(plan) => Ok(plan),
+        Err(refusal) => Err(explain(reader, lineage, target, refusal).await),
+    }
+}
+
+/// Planning knows only what can be used. When something that cannot be used lies just where the plan misses something,
+/// that is the news: the archive is damaged, not merely short.
+async fn explain(reader: &ArchiveReader, lineage: &LineageId, target: &RestoreTarget, refusal: Failure) -> Failure {
+    if !matches!(refusal.kind, FailureKind::NotFound | FailureKind::NotRestorable) {
+        return refusal;
+    }
+    let Ok(catalog) = reader.catalog(lineage).await else { return refusal };
+    match culprit(&catalog, target) {
+        Some((object, problem)) => {
+            Failure::new(FailureKind::Integrity, format!("{}; an object that it may need cannot be used", refusal.what))
+                .at(reader.place(&object))
+                .because(problem)
+                .then(format!("dr-cli verify --level list; {}", refusal.next))
+        }
+        None => refusal,
+    }
+}
+
+fn culprit(catalog: &Catalog, target: &RestoreTarget) -> Option<(String, String)> {
+    let obstacle = plan_restore(catalog, target).err()?.obstacle;
+    let found = catalog::unusable(catalog).find(|finding| {
+        let Ok(key) = finding.object.parse::<ObjectKey>() else { return false };
+        match (&*obstacle, key) {
+            (Obstacle::UnknownSnapshot { id, .. }, ObjectKey::Manifest { snapshot, .. }) => *id == snapshot,
+            (Obstacle::NoSnapshot | Obstacle::BeforeFirstSnapshot { .. }, ObjectKey::Manifest { .. }) => true,
+            (Obstacle::Uncovered { missing }, ObjectKey::Slice { id, .. }) => {
+                id.after < missing.through && missing.from < id.through
+            }
+            (Obstacle::AfterArchivedThrough { through }, ObjectKey::Slice { id, .. }) => *through < id.through,
+            (Obstacle::NothingArchived, ObjectKey::Slice { .. }) => true,
+            _ => false,
+        }
+    });
+    found.map(|finding| (finding.object.clone(), finding.problem.clone()))
+}
+
+fn planned(plan: &RestorePlan) -> Planned<'_> {
+    let target = &plan.target;
+    Planned {
+        lineage: &plan.lineage,
+        snapshot_id: &plan.snapshot.id,
+        target: PlannedTarget { requested: &target.requested, resolved: target.resolved, inclusive: target.inclusive },
+        slices: plan.slices.len(),
+        bytes: plan.bytes,
+        documents: plan.documents,
+        predicted_seconds: predict_seconds(plan),
+        notes: &plan.notes,
+        plan,
+    }
+}
+
+/// For people; also shown before `restore` asks.
+pub fn text(plan: &RestorePlan) -> String {
+    #[allow(clippy::cast_possible_truncation, reason = "rounded for people")]
+    let predicted = length(predict_seconds(plan).ceil() as i64);
+    let mut list = vec![
+        ("target", format!("{}, which is {}", plan.target.requested, reached(plan))),
+        ("lineage", plan.lineage.to_string()),
+        (
+            "snapshot",
+            format!("{}, {} documents, at {}", plan.snapshot.id, count(plan.documents), moment(plan.snapshot.end)),
+        ),
+        ("replay", format!("{} slices after {}", count(plan.slices.len() as u64), moment(plan.snapshot.begin))),
+        ("to read", bytes(plan.bytes)),
+        ("predicted", format!("about {predicted}")),
+    ];
+    list.extend(plan.notes.iter().map(|note| ("note", note.clone())));
+    format!("Plan\n{}", facts(&list))
+}
+
+fn reached(plan: &RestorePlan) -> String {
+    let (at, target) = (plan.target.resolved, &plan.target);
+    if !target.inclusive {
+        format!("everything before the entry at {}", moment(at))
+    } else if at.increment == u32::MAX {
+        format!("everything through the end of {}", second(at))
+    } else {
+        format!("everything through {}", moment(at))
+    }
+}

@@ -1,0 +1,11 @@
+//! `dr-cli release`: arms the TTL indexes that a restore parked.
+
+use recovery::Result;
+
+use crate::args::ReleaseArgs;
+use crate::output::Report;
+
+pub async fn run(args: &ReleaseArgs) -> Result<Report> {
+    let report = recovery::release(&args.destination).await?;
+    Report::new(&report, report.to_text())
+}

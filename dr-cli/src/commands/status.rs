@@ -1,0 +1,198 @@
+//! `dr-cli status`: can I restore, and to when?
+
+use archive::catalog::{Catalog, Finding, SnapshotSummary};
+use archive::coverage::{Coverage, CoverageProblem, RestoreWindow};
+use archive::lineage::{LineageRecord, Parent};
+use archive::{ClusterTime, LineageId, SnapshotId};
+use recovery::Result;
+use serde::Serialize;
+
+use crate::catalog;
+use crate::context::Context;
+use crate::output::Report;
+use crate::output::table::{bytes, count, facts};
+use crate::output::time::{length, moment};
+
+#[derive(Serialize)]
+struct Status {
+    archive_id: String,
+    location: String,
+    lineages: Vec<LineageStatus>,
+}
+
+#[derive(Serialize)]
+struct LineageStatus {
+    id: LineageId,
+    replica_set: String,
+    parent: Option<Parent>,
+    /// Every moment in one of them, both ends included, can be restored.
+    windows: Vec<RestoreWindow>,
+    gaps: Vec<Break>,
+    archived_through: Option<ClusterTime>,
+    archived_through_age_seconds: Option<i64>,
+    last_snapshot: Option<LastSnapshot>,
+    /// Drills are not part of this release.
+    last_drill: Option<LastDrill>,
+    findings: Vec<Finding>,
+}
+
+/// History that is not there, recorded or not.
+#[derive(Serialize)]
+struct Break {
+    after: ClusterTime,
+    through: ClusterTime,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct LastSnapshot {
+    id: SnapshotId,
+    begin: ClusterTime,
+    end: ClusterTime,
+    published_at: String,
+    documents: u64,
+    bytes: u64,
+    stored_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct LastDrill {
+    id: String,
+    verdict: String,
+    at: String,
+}
+
+pub async fn run(context: &Context) -> Result<Report> {
+    let reader = context.open().await?;
+    let mut lineages = Vec::new();
+    for record in context.lineages(&reader).await? {
+        let catalog = catalog::inspect(&reader, &record.lineage).await?;
+        lineages.push(lineage_status(record, &catalog, jiff::Timestamp::now().as_second()));
+    }
+    let has_findings = lineages.iter().any(|lineage| !lineage.findings.is_empty());
+    let location = reader.store().location().to_owned();
+    let status = Status { archive_id: reader.id().to_owned(), location, lineages };
+    Ok(Report::new(&status, text(&status))?.with_findings_if(has_findings))
+}
+
+fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> LineageStatus {
+    let coverage = Coverage::of_catalog(catalog);
+    let archived_through = coverage.archived_through();
+    LineageStatus {
+        id: record.lineage,
+        replica_set: record.replica_set,
+        parent: record.parent,
+        windows: coverage.restore_windows(&catalog.snapshots),
+        gaps: coverage.problems.iter().filter_map(broken).collect(),
+        archived_through,
+        archived_through_age_seconds: archived_through.map(|at| (now - i64::from(at.seconds)).max(0)),
+        last_snapshot: catalog.snapshots.last().map(last_snapshot),
+        last_drill: None,
+        findings: catalog::findings(catalog, &coverage),
+    }
+}
+
+/// The part of a problem that says that history is missing. Where the term fell, a hole or gap says it too.
+fn broken(problem: &CoverageProblem) -> Option<Break> {
+    let reason = match problem {
+        CoverageProblem::Gap(gap) => gap.reason.to_string(),
+        CoverageProblem::Hole(_) | CoverageProblem::Fork { .. } => problem.kind().to_owned(),
+        CoverageProblem::TermFell { .. } | CoverageProblem::NotARange(_) | CoverageProblem::OtherThanNamed { .. } => {
+            return None;
+        }
+    };
+    let range = problem.range();
+    Some(Break { after: range.from, through: range.through, reason })
+}
+
+fn last_snapshot(snapshot: &SnapshotSummary) -> LastSnapshot {
+    LastSnapshot {
+        id: snapshot.id.clone(),
+        begin: snapshot.begin,
+        end: snapshot.end,
+        published_at: snapshot.published_at.clone(),
+        documents: snapshot.documents,
+        bytes: snapshot.bytes,
+        stored_bytes: snapshot.stored_bytes,
+    }
+}
+
+fn text(status: &Status) -> String {
+    let mut text = format!("Archive {} at {}\n", status.archive_id, status.location);
+    if status.lineages.is_empty() {
+        text.push_str("\nNothing is archived yet: no sidecar has written here.\n");
+    }
+    for lineage in &status.lineages {
+        text.push_str(&format!("\nLineage {} (replica set {})\n", lineage.id, lineage.replica_set));
+        text.push_str(&facts(&lineage_facts(lineage)));
+        for finding in &lineage.findings {
+            text.push_str(&format!("  FINDING: {}: {}\n", finding.object, finding.problem));
+        }
+        text.push_str(&format!("  {}\n", answer(lineage)));
+    }
+    text
+}
+
+fn lineage_facts(lineage: &LineageStatus) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(parent) = &lineage.parent {
+        facts.push(("born from", format!("{} restored to {}", parent.lineage, moment(parent.restored_to))));
+    }
+    for window in &lineage.windows {
+        let seconds = i64::from(window.through.seconds) - i64::from(window.from.seconds);
+        let range = format!("{} through {}, {}", moment(window.from), moment(window.through), length(seconds));
+        facts.push(("restorable", range));
+    }
+    for gap in &lineage.gaps {
+        facts.push(("lost", format!("after {} through {}: {}", moment(gap.after), moment(gap.through), gap.reason)));
+    }
+    facts.push((
+        "archived through",
+        match (lineage.archived_through, lineage.archived_through_age_seconds) {
+            (Some(at), Some(age)) => format!("{}, {} ago", moment(at), length(age)),
+            _ => "no oplog yet".to_owned(),
+        },
+    ));
+    facts.push((
+        "last snapshot",
+        match &lineage.last_snapshot {
+            Some(snapshot) => format!(
+                "{} at {}, {} documents, {} ({} stored)",
+                snapshot.id,
+                moment(snapshot.end),
+                count(snapshot.documents),
+                bytes(snapshot.bytes),
+                bytes(snapshot.stored_bytes)
+            ),
+            None => "none".to_owned(),
+        },
+    ));
+    facts.push((
+        "last drill",
+        match &lineage.last_drill {
+            Some(drill) => format!("{} at {}: {}", drill.id, drill.at, drill.verdict),
+            None => "never".to_owned(),
+        },
+    ));
+    facts
+}
+
+/// What somebody wants to know who is called at night.
+fn answer(lineage: &LineageStatus) -> String {
+    match (lineage.windows.first(), lineage.windows.last()) {
+        (Some(first), Some(last)) => {
+            let breaks = if lineage.windows.len() > 1 { ", but for the breaks between the windows" } else { "" };
+            format!(
+                "You can restore any moment from {} through {}{breaks}. Next: dr-cli plan --to {}",
+                moment(first.from),
+                moment(last.through),
+                last.through
+            )
+        }
+        _ if lineage.last_snapshot.is_some() => {
+            "NOTHING CAN BE RESTORED: no sound snapshot has the oplog that it needs. Next: dr-cli verify --level list"
+                .to_owned()
+        }
+        _ => "NOTHING CAN BE RESTORED YET: there is no snapshot. Next: sidecar snapshot".to_owned(),
+    }
+}

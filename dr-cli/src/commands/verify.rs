@@ -1,0 +1,90 @@
+//! `dr-cli verify`: proves that stored bytes are what was written.
+
+use std::sync::Arc;
+
+use archive::LineageId;
+use recovery::{Failure, FailureKind, Result, Sample, VerifyLevel, VerifyOptions, VerifyReport};
+
+use crate::args::VerifyArgs;
+use crate::context::Context;
+use crate::output::table::{bytes, count, facts};
+use crate::output::time::moment;
+use crate::output::{Ending, Report};
+
+/// Each holds about one decompressed block; more do not help, because decoding is bound by the processor.
+const CONCURRENT_OBJECTS: usize = 4;
+
+pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
+    let reader = context.open().await?;
+    let lineage = context.wanted_lineage().map(parse_lineage).transpose()?;
+    let sample = match args.sample {
+        Some(percent) => Sample { percent, seed: args.seed.unwrap_or_else(any_seed) },
+        None => Sample::EVERYTHING,
+    };
+    let options = VerifyOptions { level: args.level, sample, concurrency: CONCURRENT_OBJECTS };
+    let report = recovery::verify(&reader, lineage.as_ref(), options, Arc::clone(&context.progress)).await?;
+    let output = Report::new(&report, text(&report))?;
+    let Some(first) = report.findings.first() else { return Ok(output) };
+    let failure = Failure::new(
+        FailureKind::Integrity,
+        format!("{} findings; the first: {}", report.findings_total, first.problem),
+    )
+    .at(reader.place(&first.object))
+    .because("an object was changed, cut, swapped or deleted after it was written")
+    .then("dr-cli status shows what can be restored without it; sidecar snapshot makes a new start");
+    Ok(output.with_ending(Ending::Failed(failure)))
+}
+
+fn parse_lineage(text: &str) -> Result<LineageId> {
+    text.parse().map_err(|error: archive::ids::ParseIdError| {
+        Failure::new(FailureKind::Usage, error.to_string()).at("--lineage").then("dr-cli status")
+    })
+}
+
+/// Another sample each time; printed, so that it can be repeated.
+fn any_seed() -> u64 {
+    jiff::Timestamp::now().as_millisecond().unsigned_abs()
+}
+
+fn text(report: &VerifyReport) -> String {
+    let proof = match report.level {
+        VerifyLevel::List => "everything is there, by names and sizes",
+        VerifyLevel::Hash => "every byte read, checksums, digests and the chain of slices",
+        VerifyLevel::Decode => "every byte, every BSON element and every oplog entry",
+    };
+    let coverage = &report.coverage;
+    let mut list = vec![
+        ("checked", proof.to_owned()),
+        ("objects", format!("{} of {}", count(report.checked.objects), count(coverage.objects))),
+        (
+            "bytes",
+            format!("{} of {} ({:.1} %)", bytes(report.checked.bytes), bytes(coverage.bytes), coverage.checked_percent),
+        ),
+    ];
+    if let Some(sample) = coverage.sample {
+        list.push((
+            "sample",
+            format!("{} % of segments and slices; --seed {} repeats it", sample.percent, sample.seed),
+        ));
+    }
+    for lineage in &coverage.lineages {
+        list.push(("lineage", format!("{}, {} snapshots", lineage.lineage, lineage.snapshots)));
+        let windows = lineage.windows.iter().map(|w| format!("{} through {}", moment(w.from), moment(w.through)));
+        list.extend(windows.map(|window| ("restorable", window)));
+    }
+    let mut text = format!("Verification\n{}", facts(&list));
+    for note in &report.notes {
+        text.push_str(&format!("note: {}: {}\n", note.object, note.problem));
+    }
+    for finding in &report.findings {
+        text.push_str(&format!("FINDING: {}: {}\n", finding.object, finding.problem));
+    }
+    match report.findings_total {
+        0 => text.push_str("Everything that was checked is sound.\n"),
+        total if total > report.findings.len() as u64 => {
+            text.push_str(&format!("{} findings, of which the first are shown.\n", count(total)));
+        }
+        total => text.push_str(&format!("{} findings.\n", count(total))),
+    }
+    text
+}
