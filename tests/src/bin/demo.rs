@@ -1,0 +1,67 @@
+//! `make demo`: the main job on this machine, told on the terminal. Exit code 0 only when everything held.
+
+use std::process::ExitCode;
+
+use e2e::demo::{Options, Story};
+use tokio::signal::unix::{SignalKind, signal};
+
+const USAGE: &str = "usage: demo [--documents N] [--keep]
+
+  --documents N  how many documents the shop has [default: 550000]
+  --keep         leave servers and archive as they are at the end, until Ctrl-C";
+
+fn options() -> Result<Options, String> {
+    let mut options = Options::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--keep" => options.keep = true,
+            "--documents" => {
+                let number = arguments.next().and_then(|number| number.replace(['_', ','], "").parse().ok());
+                options.documents = number.filter(|number| (200..=100_000_000).contains(number)).ok_or_else(|| {
+                    format!("--documents needs a number from 200 to 100,000,000\n{USAGE}")
+                })?;
+            }
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    Ok(options)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut story = Story::default();
+    let told = tokio::select! {
+        told = story.tell(options) => Some(told),
+        () = stopped() => None,
+    };
+    match told {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprintln!("\n{}\ndemo: {error:#}", story.log_tails());
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("\ndemo: stopped; ending servers and removing files");
+            ExitCode::from(130)
+        }
+    }
+    // `story` ends here, and with it every server and every file of the run.
+}
+
+async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+    }
+}
