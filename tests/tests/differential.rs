@@ -31,7 +31,7 @@ async fn restores_to_random_moments_equal_the_source_byte_by_byte() {
     for seed in seeds {
         let started = Instant::now();
         if let Err(error) = one_seed(seed, &source, &destination).await {
-            panic!("TIDEMARK_SEED={seed} fails: {error:?}");
+            panic!("TIDEMARK_SEED={seed} fails: {error:#}");
         }
         println!("seed {seed}: equal, {:.1} s", started.elapsed().as_secs_f64());
     }
@@ -73,7 +73,8 @@ async fn one_seed(seed: u64, source: &ReplicaSet, destination: &ReplicaSet) -> R
     let first = random.random_range(0..usable.len());
     for index in [first, usable.len() - 1] {
         let point = &usable[index];
-        restore_and_compare(&url, point, destination).await.with_context(|| {
+        let kills: Vec<u64> = (0..random.random_range(0..3)).map(|_| random.random_range(20..600)).collect();
+        restore_and_compare(&url, point, destination, &kills).await.with_context(|| {
             let operations = point.operations.join("\n");
             format!("restore to {}:{} (step {})\n{operations}", point.at.time, point.at.increment, point.step)
         })?;
@@ -124,14 +125,30 @@ async fn archived(url: &str, at: Timestamp, sidecar: &mut Sidecar) -> Result<()>
     bail!("{at:?} is not archived within {LIMIT:?}: {}", sidecar.log())
 }
 
-async fn restore_and_compare(url: &str, point: &RecordedPoint, destination: &ReplicaSet) -> Result<()> {
+/// `kills`: after how many milliseconds earlier attempts of the same restore are killed.
+async fn restore_and_compare(url: &str, point: &RecordedPoint, destination: &ReplicaSet, kills: &[u64]) -> Result<()> {
     clear(destination).await?;
     let target = format!("{}:{}", point.at.time, point.at.increment);
     let uri = destination.uri();
-    let (code, report, stderr) =
-        dr_cli_json(["restore", "--archive", url, "--to", &target, "--destination", &uri, "--yes"]).await?;
-    ensure!(code == 0, "restore ended with {code}: {report:#}\n{stderr}");
-    ensure!(report["target"]["resolved"] == target.as_str(), "another moment was restored: {report:#}");
+    let command = ["restore", "--archive", url, "--to", &target, "--destination", &uri, "--yes"];
+    let mut report = None;
+    for milliseconds in kills {
+        // Dropping the command kills the process.
+        if let Ok(finished) = tokio::time::timeout(Duration::from_millis(*milliseconds), dr_cli_json(command)).await {
+            report = Some(finished?);
+            break;
+        }
+    }
+    let (code, report, stderr) = match report {
+        Some(finished) => finished,
+        None => dr_cli_json(command).await?,
+    };
+    // An attempt may have been killed after its last mark: then the restore is finished, and says so.
+    let finished = code == 9 && report["error"]["what"].as_str().is_some_and(|what| what.contains("finished restore"));
+    ensure!(code == 0 || finished, "restore ended with {code}: {report:#}\n{stderr}");
+    if code == 0 {
+        ensure!(report["target"]["resolved"] == target.as_str(), "another moment was restored: {report:#}");
+    }
     let ours = |namespace: &str| namespace.starts_with(DATABASE_PREFIX);
     let found = capture_matching(&destination.client(), None, Detail::Documents, ours).await?;
     let differences = point.state.diff_with(&found, &DiffOptions { ignore_ttl_seconds: true });

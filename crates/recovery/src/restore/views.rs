@@ -15,6 +15,11 @@ pub async fn create(context: &Context, routes: &Routes) -> Result<Vec<Namespace>
     let mut created = Vec::new();
     for route in routes.staged() {
         let Role::Views(db) = &route.role else { continue };
+        // A database whose views are all dropped keeps the empty collection; then nothing below would make it.
+        match context.destination.create_collection(&route.source, &bson::RawDocumentBuf::new(), None).await {
+            Err(error) if error.code() != Some(NAMESPACE_EXISTS) => return Err(error.into()),
+            _ => {}
+        }
         for definition in context.destination.read_all(&route.namespace).await? {
             let invalid =
                 || Failure::integrity(format!("a definition in {} cannot be read", route.source)).at(route.source.to_string());

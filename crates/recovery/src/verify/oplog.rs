@@ -59,7 +59,8 @@ async fn list_gaps(context: &mut Context<'_>, catalog: &mut Catalog) -> Result<(
         match Gap::from_json(&bytes) {
             Ok(gap) if gap.key(&catalog.lineage) == key => catalog.gaps.push(gap),
             Ok(gap) => {
-                context.findings.add(object.key, format!("it records another gap, ({}, {}]", gap.after, gap.through))
+                let range = archive::coverage::CoveredRange::new(gap.after, gap.through);
+                context.findings.add(object.key, format!("it records another gap, {range}"));
             }
             Err(error) => context.findings.add(object.key, error.to_string()),
         }
