@@ -33,7 +33,7 @@ pub struct Cli {
 
 #[derive(Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// Where the archive is: file:///path
+    /// Where the archive is, for example `file:///path`
     #[arg(long, global = true, env = "TIDEMARK_ARCHIVE", hide_env_values = true, value_name = "URL")]
     pub archive: Option<String>,
     /// Which history, when the archive holds several

@@ -75,12 +75,12 @@ fn culprit(catalog: &Catalog, target: &RestoreTarget) -> Option<(String, String)
         let Ok(key) = finding.object.parse::<ObjectKey>() else { return false };
         match (&*obstacle, key) {
             (Obstacle::UnknownSnapshot { id, .. }, ObjectKey::Manifest { snapshot, .. }) => *id == snapshot,
-            (Obstacle::NoSnapshot | Obstacle::BeforeFirstSnapshot { .. }, ObjectKey::Manifest { .. }) => true,
+            (Obstacle::NoSnapshot | Obstacle::BeforeFirstSnapshot { .. }, ObjectKey::Manifest { .. })
+            | (Obstacle::NothingArchived, ObjectKey::Slice { .. }) => true,
             (Obstacle::Uncovered { missing }, ObjectKey::Slice { id, .. }) => {
                 id.after < missing.through && missing.from < id.through
             }
             (Obstacle::AfterArchivedThrough { through }, ObjectKey::Slice { id, .. }) => *through < id.through,
-            (Obstacle::NothingArchived, ObjectKey::Slice { .. }) => true,
             _ => false,
         }
     });

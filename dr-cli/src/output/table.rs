@@ -20,7 +20,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [St
 /// Lines of `name  value`.
 pub fn facts(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    facts.iter().map(|(name, value)| format!("  {name:width$}  {value}\n")).collect()
+    facts.iter().fold(String::new(), |text, (name, value)| text + &format!("  {name:width$}  {value}\n"))
 }
 
 pub fn bytes(n: u64) -> String {

@@ -1,0 +1,12 @@
+//! `dr-cli` as a process, against real archives on disk: what it prints, how it exits, and what it makes of damage.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod archive;
+mod damaged;
+mod reading;
+mod restoring;
+mod run;
+mod targets;
+mod usage;
+mod verifying;
