@@ -191,3 +191,47 @@ fn a_plan_names_snapshot_slices_and_target() {
     let text = archive.run(&["plan", "--to", "latest"]);
     assert!(text.assert_ok().stdout.contains("Next: dr-cli restore --to latest"), "{}", text.stdout);
 }
+
+#[test]
+fn every_field_stands_in_the_documentation() {
+    fn collect(value: &Value, names: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    names.insert(name.clone());
+                    // The inside of a plan is not a contract.
+                    if name != "plan" {
+                        collect(field, names);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let documentation = include_str!("../../../docs/cli-json.md");
+    let archive = Archive::sample();
+    archive.add_gap(at(30, 1), at(40, 1));
+    archive.delete(&archive.segment_key(FIRST, crate::archive::USERS, 0));
+    let mut names = std::collections::BTreeSet::new();
+    for args in [
+        &["status"][..],
+        &["list"],
+        &["show", SECOND],
+        &["find"],
+        &["plan", "--to", "latest"],
+        &["plan", "--to", "never"],
+        &["verify", "--sample", "50"],
+    ] {
+        collect(&archive.json(args), &mut names);
+    }
+    let missing: Vec<&String> = names
+        .iter()
+        .filter(|name| !documentation.contains(&format!("`{name}`")) && !documentation.contains(&format!(".{name}`")))
+        .filter(|name| {
+            !documentation.contains(&format!("`{name}[]`")) && !documentation.contains(&format!(".{name}[]`"))
+        })
+        .collect();
+    assert!(names.len() > 60, "{}", names.len());
+    assert_eq!(missing, Vec::<&String>::new());
+}

@@ -1,11 +1,14 @@
 //! What `restore` refuses before it has a destination.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::archive::{Archive, FIRST, LINEAGE, USERS, at};
+use crate::run::Finished;
 
 /// Nothing listens there; whoever gets that far waits for ten seconds and fails with 8.
 const NOBODY: &str = "mongodb://127.0.0.1:1/";
@@ -122,4 +125,32 @@ fn a_password_in_the_destination_appears_nowhere() {
     failed.assert_error(2, &["warning: --destination holds a secret"]);
     assert!(!failed.stderr.contains("hunter2") && !failed.stdout.contains("hunter2"), "{}", failed.stderr);
     archive.run(&["release", "--destination", MALFORMED]).assert_error(2, &["nonsense"]);
+}
+
+#[test]
+fn ctrl_c_exits_with_130_and_says_how_to_go_on() {
+    let archive = Archive::sample();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dr-cli"))
+        .args(["restore", "--to", "latest", "--yes", "--json", "--destination", NOBODY, "--archive", &archive.url()])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The plan is shown before the destination is asked, which takes seconds here.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    stderr.read_line(&mut text).unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    stderr.read_to_string(&mut text).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let finished = Finished {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: text,
+    };
+    finished.assert_error(130, &["Ctrl-C", "run the same command again"]);
+    assert_eq!(finished.json()["error"]["kind"], "cancelled");
 }
