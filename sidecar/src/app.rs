@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use archive::manifest::SnapshotManifest;
+use replset::privileges::{self, Task};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,7 +32,8 @@ impl Site {
         let source = Source::new(&config.uri, config.member.as_deref());
         // The server first: nothing is created for a URI that is wrong.
         let record = source.lineage().await?;
-        source.choose().await?;
+        let member = source.choose().await?;
+        privileges::require(&member.connection, Task::Source).await?;
         let stores = Stores::open(&config.archive, config.control_url()).await?;
         let archive = ArchiveStore::open(stores, &record, config.new_lineage).await?;
         Ok(Self { source, archive })

@@ -91,7 +91,10 @@ impl Archiver {
     }
 
     async fn find_start(&mut self) -> Result<(SourceMember, Position)> {
-        let archived: Option<OpTime> = self.archive.archived_optime().await?;
+        let archived: Option<OpTime> = match self.archive.archived_optime().await? {
+            Some(archived) => Some(archived),
+            None => crate::snapshot::oldest_begin(&self.archive).await?,
+        };
         let start = resume::find_start(&self.source, &self.archive, archived).await?;
         let after = start.position.after;
         if start.gap.is_some() {
@@ -133,7 +136,7 @@ impl Archiver {
             self.take(&batch, &mut slice, position).await?;
             drop(batch);
             let wanted = *self.ends.wanted.borrow();
-            if let Some(reason) = self.settings.cut.due(&slice.age(), wanted) {
+            if let Some(reason) = self.settings.cut.due(&slice.age(), position.after, wanted) {
                 self.cut(&mut slice, position, reason).await?;
             }
             self.ends.state.send_modify(|state| state.pending_since = slice.first_write());

@@ -39,8 +39,8 @@ fn main() -> ExitCode {
         stop_on_signal(stop.clone());
         execute(&cli.command, &config, stop).await
     });
-    // What still runs on blocking threads must not hold up the end.
-    runtime.shutdown_background();
+    // Everything of ours has ended. The driver's own tasks do not expect to be cancelled; they end with the process.
+    std::mem::forget(runtime);
     ExitCode::from(code)
 }
 

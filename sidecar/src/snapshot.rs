@@ -39,6 +39,7 @@ mod segment_writer;
 mod throttle;
 
 use begin::Beginning;
+pub use begin::oldest_begin;
 use compress::CompressorPool;
 use marks::{Found, Marks};
 pub use progress::{CurrentSnapshot, Phase, Progress, ProgressReport};

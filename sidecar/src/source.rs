@@ -128,7 +128,7 @@ impl Source {
 async fn parent(connection: &Connection) -> Result<Option<Parent>> {
     let command = rawdoc! {
         "find": "tidemark_restore", "filter": { "_id": "restore" }, "limit": 1, "singleBatch": true,
-        "projection": { "lineage": 1, "restoredTo": 1 },
+        "projection": { "value.lineage": 1, "value.restoredTo": 1 },
     };
     let reply = match connection.run("config", "look for the mark of a restore", command).await {
         Ok(reply) => reply,
@@ -137,7 +137,7 @@ async fn parent(connection: &Connection) -> Result<Option<Parent>> {
         Err(error) => return Err(error.into()),
     };
     let batch = reply.document().get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
-    let mark = batch.ok().and_then(|batch| batch.first()?.as_document());
+    let mark = batch.ok().and_then(|batch| batch.first()?.as_document()?.get_document("value").ok());
     Ok(mark.and_then(|mark| {
         let lineage = mark.get_str("lineage").ok()?.parse().ok()?;
         let restored_to: ClusterTime = mark.get_timestamp("restoredTo").ok()?.into();

@@ -34,13 +34,13 @@ pub struct OpenSliceAge {
 }
 
 impl CutPolicy {
-    /// `wanted`: the moment that somebody waits for; zero when nobody does.
-    pub fn due(&self, open: &OpenSliceAge, wanted: ClusterTime) -> Option<CutReason> {
+    /// `after`: where the slice starts. `wanted`: the newest moment that somebody has waited for.
+    pub fn due(&self, open: &OpenSliceAge, after: ClusterTime, wanted: ClusterTime) -> Option<CutReason> {
         let last = open.last?;
         if open.bytes >= self.bytes {
             return Some(CutReason::Bytes);
         }
-        if wanted != ClusterTime::ZERO && last >= wanted {
+        if after < wanted && wanted <= last {
             return Some(CutReason::Wanted);
         }
         if open.since_first_write.is_some_and(|age| age >= self.span) {
@@ -56,6 +56,7 @@ mod tests {
 
     const POLICY: CutPolicy =
         CutPolicy { span: Duration::from_secs(5), bytes: 1000, idle: Duration::from_mins(1) };
+    const AFTER: ClusterTime = ClusterTime::new(90, 1);
     const NOBODY: ClusterTime = ClusterTime::ZERO;
 
     fn open(bytes: u64, first: u64, write: Option<u64>) -> OpenSliceAge {
@@ -70,27 +71,28 @@ mod tests {
     #[test]
     fn an_empty_slice_is_never_cut() {
         let empty = OpenSliceAge { last: None, ..open(5000, 600, None) };
-        assert_eq!(POLICY.due(&empty, ClusterTime::new(1, 1)), None);
+        assert_eq!(POLICY.due(&empty, AFTER, ClusterTime::new(91, 1)), None);
     }
 
     #[test]
     fn writes_are_cut_by_span_and_noops_when_idle() {
-        assert_eq!(POLICY.due(&open(10, 4, Some(4)), NOBODY), None);
-        assert_eq!(POLICY.due(&open(10, 5, Some(5)), NOBODY), Some(CutReason::Span));
-        assert_eq!(POLICY.due(&open(10, 59, None), NOBODY), None, "only no-ops");
-        assert_eq!(POLICY.due(&open(10, 60, None), NOBODY), Some(CutReason::Idle));
-        assert_eq!(POLICY.due(&open(10, 50, Some(4)), NOBODY), None, "the span counts from the first write");
+        assert_eq!(POLICY.due(&open(10, 4, Some(4)), AFTER, NOBODY), None);
+        assert_eq!(POLICY.due(&open(10, 5, Some(5)), AFTER, NOBODY), Some(CutReason::Span));
+        assert_eq!(POLICY.due(&open(10, 59, None), AFTER, NOBODY), None, "only no-ops");
+        assert_eq!(POLICY.due(&open(10, 60, None), AFTER, NOBODY), Some(CutReason::Idle));
+        assert_eq!(POLICY.due(&open(10, 50, Some(4)), AFTER, NOBODY), None, "the span counts from the first write");
     }
 
     #[test]
     fn a_full_slice_is_cut_at_once() {
-        assert_eq!(POLICY.due(&open(999, 0, Some(0)), NOBODY), None);
-        assert_eq!(POLICY.due(&open(1000, 0, Some(0)), NOBODY), Some(CutReason::Bytes));
+        assert_eq!(POLICY.due(&open(999, 0, Some(0)), AFTER, NOBODY), None);
+        assert_eq!(POLICY.due(&open(1000, 0, Some(0)), AFTER, NOBODY), Some(CutReason::Bytes));
     }
 
     #[test]
     fn a_wanted_moment_is_cut_as_soon_as_it_is_reached() {
-        assert_eq!(POLICY.due(&open(10, 0, None), ClusterTime::new(100, 2)), None);
-        assert_eq!(POLICY.due(&open(10, 0, None), ClusterTime::new(100, 1)), Some(CutReason::Wanted));
+        assert_eq!(POLICY.due(&open(10, 0, None), AFTER, ClusterTime::new(100, 2)), None);
+        assert_eq!(POLICY.due(&open(10, 0, None), AFTER, ClusterTime::new(100, 1)), Some(CutReason::Wanted));
+        assert_eq!(POLICY.due(&open(10, 0, None), AFTER, AFTER), None, "it was published before");
     }
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use archive::manifest::SnapshotStart;
 use archive::slice::EntryStamp;
-use archive::SnapshotId;
+use archive::{OpTime, SnapshotId};
 use replset::oplog;
 use tokio_util::sync::CancellationToken;
 
 use super::Snapshotter;
 use super::marks::{BeginMark, Found, Marks};
+use crate::archive_store::ArchiveStore;
 use crate::archiver::ArchiveWindow;
 use crate::backoff::pause_unless_stopped;
 use crate::clock::{compact_now, now_text};
@@ -74,7 +75,7 @@ async fn unfinished(snapshotter: &Snapshotter, window: &ArchiveWindow) -> Result
     let archive = &snapshotter.archive;
     let state = window.state();
     let through = state.archived_through.unwrap_or_default();
-    for id in with_marks(snapshotter).await?.into_iter().rev() {
+    for id in with_marks(archive).await?.into_iter().rev() {
         if archive.manifest(&id).await?.is_none()
             && let Some(mark) = Marks::begin_of(archive, &id).await?
             && through.seconds.saturating_sub(mark.begin.seconds) <= OLDEST_RESUMED_SECONDS
@@ -90,9 +91,20 @@ async fn unfinished(snapshotter: &Snapshotter, window: &ArchiveWindow) -> Result
     Ok(None)
 }
 
-async fn with_marks(snapshotter: &Snapshotter) -> Result<Vec<SnapshotId>> {
+/// Where archiving has to begin in a lineage that has no slice yet, so that the snapshots which were begun there can
+/// be used: on a server without writes, nothing is published for a while.
+pub async fn oldest_begin(archive: &ArchiveStore) -> Result<Option<OpTime>> {
+    let mut oldest = archive.newest_snapshot().await?.map(|manifest| manifest.begin_optime());
+    for id in with_marks(archive).await? {
+        let begin = Marks::begin_of(archive, &id).await?.map(|mark| OpTime::new(mark.begin, mark.begin_term));
+        oldest = oldest.into_iter().chain(begin).min_by_key(|begin| begin.ts);
+    }
+    Ok(oldest)
+}
+
+async fn with_marks(archive: &ArchiveStore) -> Result<Vec<SnapshotId>> {
     let mut ids: Vec<SnapshotId> = Vec::new();
-    for path in snapshotter.archive.list_control("snapshots/").await? {
+    for path in archive.list_control("snapshots/").await? {
         let id = path.strip_prefix("snapshots/").and_then(|rest| rest.split('/').next()?.parse::<SnapshotId>().ok());
         if let Some(id) = id.filter(|id| ids.last() != Some(id)) {
             ids.push(id);

@@ -10,10 +10,10 @@ use std::time::Duration;
 use archive::collection_page::{CollectionRecord, ScanOutcome, ScanRecord, SegmentRecord};
 use archive::framed::{DEFAULT_BLOCK_BYTES, Encoder};
 use archive::segment::{self, Order, SegmentHeader};
-use archive::{ClusterTime, Namespace, SnapshotId};
+use archive::{ClusterTime, SnapshotId};
 use bson::RawBson;
 use replset::listing::ListedCollection;
-use replset::scan::{ScanBatch, ScanOptions, scan_collection};
+use replset::scan::{Scan, ScanBatch, ScanOptions, scan_collection};
 use replset::{Connection, ErrorKind, ReplsetError};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,10 @@ use crate::error::{Error, Result};
 pub const PART_BYTES: u64 = 256 << 20;
 /// A collection that is disturbed more often than this in a row is given up, with the snapshot.
 const MAX_ATTEMPTS: u32 = 8;
+/// Several batches are on their way at once for each scan: this size keeps the connection busy and memory small. The
+/// server counts in documents (and never sends more than 16 MB), so their size has to be seen first.
+const BATCH_BYTES: u64 = 2 << 20;
+const FIRST_BATCH_DOCUMENTS: u32 = 1000;
 
 /// What all scans of a snapshot share.
 #[derive(Debug)]
@@ -166,16 +170,19 @@ impl<'a> CollectionScan<'a> {
         }
     }
 
-    /// From the token on to the end of the collection.
-    async fn read(&mut self) -> Result<Reached, Disturbance> {
+    fn open(&self, resume_after: Option<RawBson>, batch_documents: u32) -> Scan {
         let options = ScanOptions {
             after_cluster_time: Some(self.context.begin),
-            resume_after: self.token.clone(),
-            batch_documents: None,
+            resume_after,
+            batch_documents: Some(batch_documents),
         };
-        let Namespace { db, coll } = &self.collection.namespace;
-        let namespace = Namespace::new(db, coll);
-        let mut scan = scan_collection(&self.context.member, &namespace, self.collection.uuid, options);
+        scan_collection(&self.context.member, &self.collection.namespace, self.collection.uuid, options)
+    }
+
+    /// From the token on to the end of the collection.
+    async fn read(&mut self) -> Result<Reached, Disturbance> {
+        let mut scan = self.open(self.token.clone(), FIRST_BATCH_DOCUMENTS);
+        let mut is_first = true;
         let mut reached = Reached { last_id: None, through: ClusterTime::ZERO };
         let mut part: Option<OpenPart> = None;
         let result = loop {
@@ -189,6 +196,13 @@ impl<'a> CollectionScan<'a> {
             };
             reached.through = reached.through.max(batch.operation_time);
             let token = batch.resume_token.clone();
+            if std::mem::take(&mut is_first)
+                && let Some(token) = &token
+                && !self.collection.is_capped()
+                && let Some(documents) = better_batch(&batch)
+            {
+                scan = self.open(Some(token.clone()), documents);
+            }
             if let Err(disturbance) = self.take(batch, &mut part, &mut reached).await {
                 break Err(disturbance);
             }
@@ -285,6 +299,20 @@ impl<'a> CollectionScan<'a> {
         }
         Ok(())
     }
+}
+
+/// How many documents make a batch of the size that is wanted; `None` when it is about right or there is no more.
+fn better_batch(first: &ScanBatch) -> Option<u32> {
+    let documents = u64::try_from(first.documents().ok()?.count()).ok()?;
+    let bytes = first.reply().as_bytes().len() as u64;
+    // Fewer than asked for: either that is all, or the server's own limit was reached.
+    let is_last = documents < u64::from(FIRST_BATCH_DOCUMENTS) && bytes < BATCH_BYTES;
+    if documents == 0 || is_last {
+        return None;
+    }
+    let wanted = (BATCH_BYTES * documents / bytes.max(1)).clamp(1, 100_000);
+    let ratio = wanted * 10 / u64::from(FIRST_BATCH_DOCUMENTS);
+    if (5..=20).contains(&ratio) { None } else { u32::try_from(wanted).ok() }
 }
 
 type Encoded = Option<(Encoder, Option<RawBson>)>;
