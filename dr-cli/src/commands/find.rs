@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use archive::ClusterTime;
 use recovery::{Failure, FailureKind, FindQuery, FindResult, Match, Result};
 
 use crate::args::FindArgs;
 use crate::context::Context;
-use crate::output::table::{count, table};
+use crate::output::table::{count, plural, table};
 use crate::output::time::moment;
 use crate::output::{Ending, Report};
 
@@ -45,7 +46,7 @@ fn described(query: &FindQuery) -> String {
 fn range(found: &FindResult) -> String {
     match (found.scanned.after, found.scanned.through) {
         (Some(after), Some(through)) => {
-            format!("{} slices after {} through {}", found.scanned.slices, moment(after), moment(through))
+            format!("{} after {} through {}", plural(found.scanned.slices, "slice"), moment(after), moment(through))
         }
         _ => "the oplog, of which nothing lies in that range".to_owned(),
     }
@@ -64,11 +65,19 @@ fn text(found: &FindResult) -> String {
     if found.truncated {
         text.push_str("There are more: drops and renames are shown first, then the largest. Narrow with --namespace, --op, --since.\n");
     }
-    if let Some(last) = found.matches.last() {
-        let (at, before) = (moment(last.at), &last.before);
-        text.push_str(&format!("Next, to restore to just before the {} at {at}: dr-cli plan --to {before}\n", last.op));
+    if let Some(worst) = found.matches.iter().max_by_key(|m| suspicion(m)) {
+        let (at, before) = (moment(worst.at), &worst.before);
+        text.push_str(&format!(
+            "Next, to restore to just before the {} at {at}: dr-cli plan --to {before}\n",
+            worst.op
+        ));
     }
     text
+}
+
+/// Which one is likely to be meant: what takes a whole collection away, else the largest; of equals the latest.
+fn suspicion(found: &Match) -> (bool, u64, ClusterTime) {
+    (matches!(found.op.as_str(), "drop" | "dropDatabase" | "renameCollection"), found.count, found.at)
 }
 
 fn shown_name(found: &Match) -> String {

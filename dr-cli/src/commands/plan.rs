@@ -12,7 +12,7 @@ use crate::args::PlanArgs;
 use crate::catalog;
 use crate::context::Context;
 use crate::output::Report;
-use crate::output::table::{bytes, count, facts};
+use crate::output::table::{bytes, facts, plural};
 use crate::output::time::{length, moment, second};
 
 #[derive(Serialize)]
@@ -111,9 +111,9 @@ pub fn text(plan: &RestorePlan) -> String {
         ("lineage", plan.lineage.to_string()),
         (
             "snapshot",
-            format!("{}, {} documents, at {}", plan.snapshot.id, count(plan.documents), moment(plan.snapshot.end)),
+            format!("{}, {}, at {}", plan.snapshot.id, plural(plan.documents, "document"), moment(plan.snapshot.end)),
         ),
-        ("replay", format!("{} slices after {}", count(plan.slices.len() as u64), moment(plan.snapshot.begin))),
+        ("replay", format!("{} after {}", plural(plan.slices.len() as u64, "slice"), moment(plan.snapshot.begin))),
         ("to read", bytes(plan.bytes)),
         ("predicted", format!("about {predicted}")),
     ];

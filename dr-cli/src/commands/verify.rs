@@ -7,7 +7,7 @@ use recovery::{Failure, FailureKind, Result, Sample, VerifyLevel, VerifyOptions,
 
 use crate::args::VerifyArgs;
 use crate::context::Context;
-use crate::output::table::{bytes, count, facts};
+use crate::output::table::{bytes, count, facts, plural};
 use crate::output::time::moment;
 use crate::output::{Ending, Report};
 
@@ -27,7 +27,7 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
     let Some(first) = report.findings.first() else { return Ok(output) };
     let failure = Failure::new(
         FailureKind::Integrity,
-        format!("{} findings; the first: {}", report.findings_total, first.problem),
+        format!("{}; the first: {}", plural(report.findings_total, "finding"), first.problem),
     )
     .at(reader.place(&first.object))
     .because("an object was changed, cut, swapped or deleted after it was written")
@@ -68,7 +68,7 @@ fn text(report: &VerifyReport) -> String {
         ));
     }
     for lineage in &coverage.lineages {
-        list.push(("lineage", format!("{}, {} snapshots", lineage.lineage, lineage.snapshots)));
+        list.push(("lineage", format!("{}, {}", lineage.lineage, plural(lineage.snapshots, "snapshot"))));
         let windows = lineage.windows.iter().map(|w| format!("{} through {}", moment(w.from), moment(w.through)));
         list.extend(windows.map(|window| ("restorable", window)));
     }
@@ -84,7 +84,7 @@ fn text(report: &VerifyReport) -> String {
         total if total > report.findings.len() as u64 => {
             text.push_str(&format!("{} findings, of which the first are shown.\n", count(total)));
         }
-        total => text.push_str(&format!("{} findings.\n", count(total))),
+        total => text.push_str(&format!("{}.\n", plural(total, "finding"))),
     }
     text
 }

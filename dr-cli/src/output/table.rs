@@ -30,3 +30,8 @@ pub fn bytes(n: u64) -> String {
 pub fn count(n: u64) -> String {
     indicatif::HumanCount(n).to_string()
 }
+
+/// `1 slice`, `1,200 slices`
+pub fn plural(n: u64, one: &str) -> String {
+    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+}

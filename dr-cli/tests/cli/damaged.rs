@@ -11,7 +11,7 @@ use crate::archive::{Archive, FIRST, ORDERS, SECOND, USERS, at, entry};
 /// `verify` at this level finds exactly this object, and exits with 5.
 fn assert_found(archive: &Archive, level: &str, key: &ObjectKey, problem: &str) {
     let finished = archive.run(&["verify", "--level", level, "--json"]);
-    finished.assert_error(5, &["findings; the first:"]);
+    finished.assert_error(5, &["; the first: "]);
     let object = finished.json();
     let findings = object["findings"].as_array().unwrap();
     let hit = findings
