@@ -176,11 +176,17 @@ fn unusable_ranges(disputed: &[CoveredRange], gaps: &[&Gap]) -> Vec<CoveredRange
     range::union(disputed.iter().copied().chain(replaced).collect())
 }
 
-/// Gaps that no window holds entirely, each once even when several writers recorded it.
+/// Gaps that no window holds entirely, each once even when several writers recorded it, or one writer again because the
+/// oplog went on being overwritten: of several, the one that holds the others.
 fn open_gaps(gaps: &[&Gap], windows: &[CoveredRange]) -> Vec<CoverageProblem> {
     let mut seen = HashSet::new();
+    let is_larger = |other: &Gap, gap: &Gap| {
+        (other.after, other.through) != (gap.after, gap.through)
+            && other.after <= gap.after
+            && gap.through <= other.through
+    };
     gaps.iter()
-        .filter(|gap| seen.insert((gap.after, gap.through)))
+        .filter(|gap| seen.insert((gap.after, gap.through)) && !gaps.iter().any(|other| is_larger(other, gap)))
         .filter(|gap| range::holding(windows, gap.through).is_none_or(|window| window.from > gap.after))
         .map(|gap| CoverageProblem::Gap((*gap).clone()))
         .collect()
