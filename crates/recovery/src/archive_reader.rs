@@ -12,7 +12,7 @@ use archive::gap::Gap;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
-use archive::plan::{NotRestorable, RestorePlan, plan_restore};
+use archive::plan::{Nearest, NotRestorable, RestorePlan, plan_restore};
 use archive::target::RestoreTarget;
 use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -233,9 +233,13 @@ impl ArchiveReader {
             5 => FailureKind::Integrity,
             _ => FailureKind::NotRestorable,
         };
+        let nearest = match refusal.nearest {
+            none if none == Nearest::default() => String::new(),
+            nearest => format!(". {nearest}"),
+        };
         Failure::new(kind, refusal.what())
             .at(format!("{} in {}", refusal.place(), self.store.location()))
-            .because(refusal.cause())
+            .because(format!("{}{nearest}", refusal.cause()))
             .then(refusal.next())
     }
 
