@@ -23,7 +23,7 @@ use crate::programs::{count, size};
 /// Orders are a little more than half of the shop's documents (`testkit::dataset`).
 const DOCUMENTS_PER_100_ORDERS: u64 = 191;
 const MORE_WRITES: Duration = Duration::from_secs(8);
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -143,18 +143,19 @@ impl Story {
         let stage = self.stage.as_mut().context("the source was not started")?;
         let client = stage.source.client();
         self.terminal.step("The moment before: applications pause, so that its state is known");
-        let work = stage.pause(writing).await?;
-        let recovery_point = stage.lag().await?;
+        stage.pause(writing).await?;
+        let recovery_point = stage.lag()?;
         let before = oracle::moment(&client).await?;
         // What cannot be read back later: capped collections (the server has no history of them) and what is dropped.
         let mut expected = oracle::unrepeatable(&client, before).await?;
-        self.terminal.line(&format!("cluster time {before}; so far {} operations by applications", count(work)));
+        self.terminal.line(&format!("cluster time {before}"));
 
         self.terminal.step("Disaster: an update without a filter on shop.orders, then drop of shop.customers");
         let shop = client.database("shop");
         let ruin = doc! { "$set": { "status": "cancelled", "total": 0.0 } };
         let started = Instant::now();
-        let updated = shop.collection::<Document>("orders").update_many(doc! {}, ruin).await.context("ruin the orders")?;
+        let updated =
+            shop.collection::<Document>("orders").update_many(doc! {}, ruin).await.context("ruin the orders")?;
         let customers = shop.collection::<Document>("customers").estimated_document_count().await?;
         shop.collection::<Document>("customers").drop().await.context("drop the customers")?;
         let after = oracle::moment(&client).await?;
@@ -177,7 +178,8 @@ impl Story {
         ));
         let started = Instant::now();
         stage.wait_archived(after, PATIENCE).await?;
-        self.terminal.line(&format!("the archive holds the disaster too ({:.1} s later)", started.elapsed().as_secs_f64()));
+        self.terminal
+            .line(&format!("the archive holds the disaster too ({:.1} s later)", started.elapsed().as_secs_f64()));
         stage.pause(writing).await?;
         let ledger = stage.ledger_before_disaster.clone();
         Ok(Disaster { before, expected, updated: updated.modified_count, recovery_point, ledger })
@@ -270,7 +272,7 @@ impl Story {
 
         self.terminal.step("Measured");
         self.terminal.line(&format!(
-            "recovery point {:.1} s: how far the archive was behind when the disaster came; of this disaster nothing was lost",
+            "recovery point {:.1} s at most: how far the archive was behind when the disaster came; of this disaster nothing was lost",
             disaster.recovery_point
         ));
         self.terminal.line(&format!("recovery time {:.1} s: dr-cli restore --to {target}", restored.seconds));

@@ -19,15 +19,18 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The path of one of our binaries.
 pub fn binary(name: &str) -> Result<PathBuf> {
-    let folder = match std::env::var_os("TIDEMARK_BIN_DIR") {
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            let this = std::env::current_exe().context("find the running executable")?;
-            this.parent().context("the executable is in no folder")?.to_owned()
-        }
+    let folder = if let Some(folder) = std::env::var_os("TIDEMARK_BIN_DIR") {
+        PathBuf::from(folder)
+    } else {
+        let this = std::env::current_exe().context("find the running executable")?;
+        this.parent().context("the executable is in no folder")?.to_owned()
     };
     let path = folder.join(name);
-    ensure!(path.is_file(), "{} is not there: cargo build --release -p {name}, or set TIDEMARK_BIN_DIR", path.display());
+    ensure!(
+        path.is_file(),
+        "{} is not there: cargo build --release -p {name}, or set TIDEMARK_BIN_DIR",
+        path.display()
+    );
     Ok(path)
 }
 

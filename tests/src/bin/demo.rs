@@ -18,9 +18,9 @@ fn options() -> Result<Options, String> {
             "--keep" => options.keep = true,
             "--documents" => {
                 let number = arguments.next().and_then(|number| number.replace(['_', ','], "").parse().ok());
-                options.documents = number.filter(|number| (200..=100_000_000).contains(number)).ok_or_else(|| {
-                    format!("--documents needs a number from 200 to 100,000,000\n{USAGE}")
-                })?;
+                options.documents = number
+                    .filter(|number| (200..=100_000_000).contains(number))
+                    .ok_or_else(|| format!("--documents needs a number from 200 to 100,000,000\n{USAGE}"))?;
             }
             _ => return Err(USAGE.to_owned()),
         }
@@ -57,7 +57,8 @@ async fn main() -> ExitCode {
 }
 
 async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -21,22 +21,20 @@ const BETWEEN: Duration = Duration::from_millis(4);
 pub struct Clerk {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Result<i64>>,
-    first: i64,
 }
 
 /// Starts behind `before` writes of an earlier clerk.
 pub fn start(client: &Client, before: i64, products: i64) -> Clerk {
     let stop = Arc::new(AtomicBool::new(false));
     let task = tokio::spawn(work(client.clone(), Arc::clone(&stop), before, products.max(1)));
-    Clerk { stop, task, first: before }
+    Clerk { stop, task }
 }
 
 impl Clerk {
-    /// How many writes this clerk made, and the position for the next one.
-    pub async fn stop(self) -> Result<(i64, i64)> {
+    /// The position for the next one.
+    pub async fn stop(self) -> Result<i64> {
         self.stop.store(true, Ordering::SeqCst);
-        let next = self.task.await.context("the clerk panicked")??;
-        Ok((next - self.first, next))
+        self.task.await.context("the clerk panicked")?
     }
 }
 

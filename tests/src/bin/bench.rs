@@ -1,0 +1,94 @@
+//! `make bench`: speed and memory as ratios in one run, on the terminal and in `docs/benchmarks.md`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use e2e::bench::{Options, run, simulate_catalog};
+use tokio::signal::unix::{SignalKind, signal};
+
+const USAGE: &str = "usage: bench [--quick] [--only N,N] [--no-write]
+
+  --quick      a tenth of everything, not written to docs/benchmarks.md
+  --only N,N   1 snapshot, 2 restore, 3 memory, 4 many collections, 5 replay; not written either
+  --no-write   print only
+
+MONGODUMP and MONGORESTORE name peers to compare with.";
+
+enum Invocation {
+    Bench(Options),
+    /// The child that measures pure code.
+    Catalog(u64),
+}
+
+fn invocation() -> Option<Invocation> {
+    let mut options = Options { write_to: Some(page()), ..Options::default() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--catalog" => return Some(Invocation::Catalog(arguments.next()?.parse().ok()?)),
+            "--quick" => {
+                options.quick = true;
+                options.write_to = None;
+            }
+            "--only" => {
+                for part in arguments.next()?.split(',') {
+                    options.parts.insert(part.parse().ok().filter(|part| (1..=5).contains(part))?);
+                }
+                options.write_to = None;
+            }
+            "--no-write" => options.write_to = None,
+            _ => return None,
+        }
+    }
+    Some(Invocation::Bench(options))
+}
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md")
+}
+
+fn main() -> ExitCode {
+    match invocation() {
+        Some(Invocation::Bench(options)) => bench(&options),
+        Some(Invocation::Catalog(collections)) => {
+            finish(simulate_catalog(collections).map(|figures| println!("{figures}")))
+        }
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[tokio::main]
+async fn bench(options: &Options) -> ExitCode {
+    let run = tokio::select! {
+        run = run(options) => run,
+        () = stopped() => {
+            eprintln!("\nbench: stopped; ending servers and removing files");
+            return ExitCode::from(130);
+        }
+    };
+    finish(run)
+}
+
+fn finish(run: anyhow::Result<()>) -> ExitCode {
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+    }
+}
