@@ -1,1 +1,16 @@
+//! What the end-to-end tests share: a source, its archive and the real binaries, driven as users drive them.
+//!
+//! The binaries come from `cargo build -p sidecar -p dr-cli`; the oracle is `testkit::capture`, which shares no code with
+//! backup or restore. Everything here ends its processes and removes its files when dropped.
 
+pub mod archive_folder;
+pub mod demo;
+pub mod faults;
+pub mod programs;
+pub mod restored;
+pub mod scenario;
+pub mod small_disk;
+
+pub use archive_folder::ArchiveFolder;
+pub use restored::Restored;
+pub use scenario::{Moment, Scenario, destination, server};

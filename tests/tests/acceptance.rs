@@ -1,0 +1,28 @@
+//! The acceptance cases: real server, real binaries, archive in a folder. Numbers are those of the acceptance list.
+//!
+//! One program, because linking costs more than running. Each case has its own source and archive.
+
+#[path = "acceptance/access.rs"]
+mod access;
+#[path = "acceptance/consistency.rs"]
+mod consistency;
+#[path = "acceptance/documents.rs"]
+mod documents;
+#[path = "acceptance/gaps.rs"]
+mod gaps;
+#[path = "acceptance/indexes.rs"]
+mod indexes;
+#[path = "acceptance/lineages.rs"]
+mod lineages;
+#[path = "acceptance/namespaces.rs"]
+mod namespaces;
+#[path = "acceptance/schema.rs"]
+mod schema;
+#[path = "acceptance/targets.rs"]
+mod targets;
+#[path = "acceptance/time_series.rs"]
+mod time_series;
+#[path = "acceptance/transactions.rs"]
+mod transactions;
+#[path = "acceptance/ttl.rs"]
+mod ttl;
