@@ -17,6 +17,9 @@ const CONCURRENT: usize = 8;
 pub async fn create(context: &Context, window: &Window) -> Result<Routes> {
     let collections = &window.resolution.collections;
     let routes = Routes::new(collections.values());
+    if context.state.is_past_creation() {
+        return Ok(routes);
+    }
     context.progress.phase("create", Some(collections.len() as u64), Unit::Items);
     stream::iter(collections.values().map(Ok::<_, Failure>))
         .try_for_each_concurrent(CONCURRENT, |collection| {

@@ -31,7 +31,7 @@ pub struct Stored {
     replayed: ClusterTime,
     dirty: ClusterTime,
     marks: u64,
-    has_views: bool,
+    has_parked: bool,
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl RestoreState {
 
     pub async fn load(destination: &Destination) -> Result<Option<Stored>> {
         let mut stored = None;
-        let (mut loaded, mut replayed, mut dirty, mut marks, mut has_views) =
+        let (mut loaded, mut replayed, mut dirty, mut marks, mut has_parked) =
             (HashSet::new(), ClusterTime::ZERO, ClusterTime::ZERO, 0, false);
         for (id, document) in destination.progress_all().await? {
             match id.as_str() {
@@ -63,7 +63,7 @@ impl RestoreState {
                     let time = |name| document.get_timestamp(name).map(ClusterTime::from).unwrap_or_default();
                     (replayed, dirty) = (time("through"), time("dirty"));
                 }
-                PARKED => has_views = true,
+                PARKED => has_parked = true,
                 id if id.starts_with(LOADED) => {
                     marks += 1;
                     let segments = document.get_array("segments").into_iter().flatten().flatten();
@@ -73,7 +73,7 @@ impl RestoreState {
             }
         }
         let Some((archive_id, plan, complete)) = stored else { return Ok(None) };
-        Ok(Some(Stored { archive_id, plan, complete, loaded, replayed, dirty, marks, has_views }))
+        Ok(Some(Stored { archive_id, plan, complete, loaded, replayed, dirty, marks, has_parked }))
     }
 
     /// Marks the destination as being restored into.
@@ -101,7 +101,13 @@ impl RestoreState {
 
     /// Whether the earlier attempt came as far as creating views, whose names are not known in advance.
     pub fn has_views(&self) -> bool {
-        self.stored.as_ref().is_some_and(|stored| stored.has_views)
+        self.stored.as_ref().is_some_and(|stored| stored.has_parked)
+    }
+
+    /// Whether the earlier attempt had created all collections: whatever comes after creation leaves a mark. Creating them
+    /// again is not only needless, `collMod` is refused while an index build of that attempt still runs.
+    pub fn is_past_creation(&self) -> bool {
+        self.stored.as_ref().is_some_and(|s| s.has_parked || !s.loaded.is_empty() || s.replayed > ClusterTime::ZERO)
     }
 
     pub fn is_loaded(&self, segment: &str) -> bool {
