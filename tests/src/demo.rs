@@ -34,7 +34,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { documents: 550_000, keep: false }
+        Self { documents: 600_000, keep: false }
     }
 }
 

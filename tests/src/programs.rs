@@ -122,6 +122,11 @@ pub fn resident_of(pid: i32) -> Option<u64> {
     status_field(pid, "VmRSS:")
 }
 
+/// Of the resident set: what the program allocated, and what it mapped from files (its own code, mostly).
+pub fn anonymous_and_mapped(pid: i32) -> Option<(u64, u64)> {
+    Some((status_field(pid, "RssAnon:")?, status_field(pid, "RssFile:")?))
+}
+
 fn status_field(pid: i32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

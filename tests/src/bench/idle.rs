@@ -8,7 +8,7 @@ use testkit::Sidecar;
 use super::table::{Row, Table};
 use super::{Options, server};
 use crate::archive_folder::ArchiveFolder;
-use crate::programs::{binary, free_port, resident_of, size};
+use crate::programs::{anonymous_and_mapped, binary, free_port, resident_of, size};
 
 const GOAL: u64 = 25 << 20;
 
@@ -23,6 +23,13 @@ pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
     tokio::time::sleep(waited).await;
     ensure!(sidecar.is_running(), "the sidecar ended:\n{}", sidecar.log());
     let resident = resident_of(sidecar.pid()).context("the sidecar's memory")?;
+    if let Some((anonymous, mapped)) = anonymous_and_mapped(sidecar.pid()) {
+        table.note(format!(
+            "idle sidecar: {} allocated, {} of its program and libraries mapped; nothing but an empty snapshot was taken",
+            size(anonymous),
+            size(mapped)
+        ));
+    }
     table.push(Row {
         what: format!("memory of an idle `sidecar run` after {} s", waited.as_secs()),
         value: size(resident),

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "usage: demo [--documents N] [--keep]
 
-  --documents N  how many documents the shop has [default: 550000]
+  --documents N  how many documents the shop has [default: 600000]
   --keep         leave servers and archive as they are at the end, until Ctrl-C";
 
 fn options() -> Result<Options, String> {
