@@ -166,10 +166,12 @@ impl ArchiveReader {
             PageHeader { lineage: manifest.lineage.clone(), snapshot: manifest.snapshot.clone(), page: record.page };
         let key = header.key(false).to_string();
         let bytes = self.store.get_bytes(&key, PAGE_LIMIT).await?.ok_or_else(|| {
-            Failure::integrity("a part of the snapshot's collection list is missing").at(self.place(&key))
+            Failure::integrity(format!("`{key}`, a part of the snapshot's collection list, is missing"))
+                .at(self.place(&key))
         })?;
         let damaged = |problem: String| {
-            Failure::integrity(format!("the snapshot's collection list cannot be used: {problem}")).at(self.place(&key))
+            Failure::integrity(format!("`{key}`, a part of the snapshot's collection list, cannot be used: {problem}"))
+                .at(self.place(&key))
         };
         let (collections, totals) = decode_page(&header, &bytes).map_err(|error| damaged(error.to_string()))?;
         if totals.sha256 != record.sha256 || totals.documents != record.collections {
