@@ -1,0 +1,16 @@
+//! Deaths and full disks: nothing half done ever counts, and the same command goes on where it stopped.
+
+#[path = "crash/disk.rs"]
+mod disk;
+#[path = "crash/restore.rs"]
+mod restore;
+#[path = "crash/sidecar.rs"]
+mod sidecar;
+
+/// From `TIDEMARK_SEED`, to repeat a run that failed; else another one each time. Printed.
+fn seed() -> anyhow::Result<u64> {
+    let given = std::env::var("TIDEMARK_SEED").ok().map(|text| text.parse()).transpose()?;
+    let seed = given.unwrap_or_else(rand::random);
+    println!("TIDEMARK_SEED={seed}");
+    Ok(seed)
+}

@@ -1,0 +1,97 @@
+//! SIGKILL of a restore in each phase: the same command resumes it, and the state is the same.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use e2e::scenario::restore_arguments;
+use e2e::{Moment, Scenario, destination};
+use mongodb::bson::doc;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use testkit::processes::binary;
+use testkit::{Detail, Sidecar, capture, load_shop, start_writers};
+
+/// Data to load, a window to replay, indexes to build, views and users to create.
+async fn archived() -> Result<(Scenario, Moment)> {
+    let mut scenario = Scenario::start().await?;
+    load_shop(&scenario.client(), 15_000, 33).await?;
+    scenario.begin_archiving().await?;
+    let running = start_writers(&scenario.client(), 33).await?;
+    for round in 0..6 {
+        scenario.insert("shop", "added", (0..800).map(|id| doc! { "_id": round * 1_000 + id, "n": id })).await?;
+        let bump = doc! { "q": { "_id": { "$gte": 0 } }, "u": { "$inc": { "n": 1 } }, "multi": true };
+        scenario.run("shop", doc! { "update": "added", "updates": [bump] }).await?;
+    }
+    running.stop().await?;
+    scenario.run("shop", doc! { "createIndexes": "added", "indexes": [{ "key": { "n": 1 }, "name": "n" }] }).await?;
+    scenario.run("shop", doc! { "create": "seen", "viewOn": "added", "pipeline": [] }).await?;
+    let moment = scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+    Ok((scenario, moment))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_killed_again_and_again_resumes_to_the_same_state() -> Result<()> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(crate::seed()?);
+    let (scenario, moment) = archived().await?;
+    // How long it takes undisturbed, so that the deaths spread over all of its phases.
+    let started = Instant::now();
+    scenario.restore(moment.at).await?.assert_equals(&moment)?;
+    let whole = u64::try_from(started.elapsed().as_millis())?;
+    for round in 0..3 {
+        let set = destination().await?;
+        let (at, uri, url) = (moment.at.to_string(), set.uri(), scenario.archive.url());
+        let arguments: Vec<&str> = ["--archive", &url].into_iter().chain(restore_arguments(&at, &uri)).collect();
+        let mut kills = 0;
+        loop {
+            let mut attempt = Sidecar::run_program(&binary("dr-cli")?, &arguments, &[])?;
+            let life = Duration::from_millis(random.random_range(20..whole.max(200)));
+            if kills == 5 || attempt.wait(life).await.is_ok() {
+                let status = attempt.wait(Duration::from_secs(120)).await?;
+                ensure!(status.code() == Some(0), "after {kills} kills: {status}:\n{}", attempt.log());
+                break;
+            }
+            attempt.kill9();
+            kills += 1;
+        }
+        println!("round {round}: killed {kills} times within {whole} ms");
+        let again = scenario.cli(&restore_arguments(&at, &uri)).await?;
+        ensure!(again.exit_code == 9, "a finished restore is not run again: {again:?}");
+        // Released, because the report that names what is parked may be lost with a killed process.
+        scenario.cli_ok(&["release", "--destination", &uri]).await?;
+        let state = capture(&set.client(), None, Detail::Documents).await?;
+        let differences = moment.state.diff(&state);
+        ensure!(differences.is_empty(), "round {round}, {kills} kills: {}", differences.join("\n"));
+    }
+    Ok(())
+}
+
+/// An unfinished restore is continued only as what it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unfinished_restore_is_not_mixed_with_another_target() -> Result<()> {
+    let (scenario, moment) = archived().await?;
+    let set = destination().await?;
+    let (at, uri, url) = (moment.at.to_string(), set.uri(), scenario.archive.url());
+    let arguments: Vec<&str> = ["--archive", &url].into_iter().chain(restore_arguments(&at, &uri)).collect();
+    let mut attempt = Sidecar::run_program(&binary("dr-cli")?, &arguments, &[])?;
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !set.client().list_database_names().await?.contains(&"shop".to_owned()) {
+        ensure!(Instant::now() < limit && attempt.is_running(), "{}", attempt.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    attempt.kill9();
+    let other = format!("{}:0", moment.at.seconds);
+    let refused = scenario.cli(&restore_arguments(&other, &uri)).await?;
+    ensure!(
+        refused.exit_code == 9 && refused.stdout.contains(&at),
+        "the target to continue with is named: {refused:?}"
+    );
+    let release = scenario.cli(&["release", "--destination", &uri]).await?;
+    ensure!(release.exit_code == 3, "{release:?}");
+    // Somebody else's collection in the middle of it.
+    set.client().database("strange").create_collection("intruder").await?;
+    let refused = scenario.cli(&restore_arguments(&at, &uri)).await?;
+    ensure!(refused.exit_code == 9 && refused.stdout.contains("strange.intruder"), "{refused:?}");
+    set.client().database("strange").drop().await?;
+    scenario.restore_into(set, moment.at).await?.assert_equals(&moment)
+}
