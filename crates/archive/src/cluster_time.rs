@@ -1,4 +1,4 @@
-//! Cluster time: the logical clock of a replica set, as MongoDB's BSON timestamp.
+//! Cluster time: the logical clock of a replica set, as the BSON timestamp of the server.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,6 +38,7 @@ impl ClusterTime {
     }
 
     /// The cluster time just before this one; `ZERO` has none and stays.
+    #[must_use]
     pub const fn predecessor(self) -> Self {
         Self::from_bits(self.to_bits().saturating_sub(1))
     }

@@ -157,6 +157,7 @@ mod tests {
         }
 
         #[test]
+        #[allow(clippy::cast_precision_loss)]
         fn a_large_double_and_its_decimal_hash_alike(mantissa in any::<i64>(), exponent in 0..50_i32) {
             // Exact: fewer than the 34 digits that a decimal holds.
             let number = mantissa as f64 * f64::from(exponent).exp2();

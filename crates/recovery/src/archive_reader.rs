@@ -60,7 +60,9 @@ impl ArchiveReader {
             let Ok(lineage) = folder.parse::<LineageId>() else { continue };
             let key = ObjectKey::Lineage { lineage }.to_string();
             if let Some(bytes) = self.store.get_bytes(&key, RECORD_LIMIT).await? {
-                lineages.push(LineageRecord::from_json(&bytes).map_err(|error| record_failure(&error, &*self.store, &key))?);
+                lineages.push(
+                    LineageRecord::from_json(&bytes).map_err(|error| record_failure(&error, &*self.store, &key))?,
+                );
             }
         }
         Ok(lineages)
@@ -196,9 +198,9 @@ impl ArchiveReader {
             let plan = plan_restore(&catalog, target).map_err(|refusal| self.refusal(&refusal))?;
             match self.missing_object(lineage, &plan.snapshot.id).await {
                 Ok(None) => return Ok(plan),
-                Ok(Some(problem)) => mark_damaged(&mut catalog, &plan.snapshot.id, problem),
+                Ok(Some(problem)) => mark_damaged(&mut catalog, &plan.snapshot.id, &problem),
                 Err(failure) if failure.kind == FailureKind::Integrity => {
-                    mark_damaged(&mut catalog, &plan.snapshot.id, failure.what);
+                    mark_damaged(&mut catalog, &plan.snapshot.id, &failure.what);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -262,9 +264,9 @@ pub fn segment_key(manifest: &SnapshotManifest, collection: &CollectionRecord, p
     }
 }
 
-fn mark_damaged(catalog: &mut Catalog, snapshot: &SnapshotId, problem: String) {
+fn mark_damaged(catalog: &mut Catalog, snapshot: &SnapshotId, problem: &str) {
     for summary in catalog.snapshots.iter_mut().filter(|summary| summary.id == *snapshot) {
-        summary.damaged = Some(problem.clone());
+        summary.damaged = Some(problem.to_owned());
     }
 }
 
@@ -273,7 +275,8 @@ fn finding(object: String, problem: impl Into<String>) -> Finding {
 }
 
 fn record_failure(error: &archive::json_record::RecordError, store: &dyn ObjectStore, key: &str) -> Failure {
-    Failure::integrity(format!("an object of the archive cannot be read: {error}")).at(format!("{key} in {}", store.location()))
+    Failure::integrity(format!("an object of the archive cannot be read: {error}"))
+        .at(format!("{key} in {}", store.location()))
 }
 
 fn summary(manifest: &SnapshotManifest) -> SnapshotSummary {

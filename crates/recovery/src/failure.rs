@@ -118,18 +118,31 @@ impl From<store::StoreError> for Failure {
             ErrorKind::NotFound if error.key().is_none() => {
                 (FailureKind::Unreachable, "the folder or bucket does not exist or is not mounted", "check --archive")
             }
-            ErrorKind::NotFound => (FailureKind::Integrity, "an object that should be there is missing", "dr-cli verify --level list"),
-            ErrorKind::InvalidUrl | ErrorKind::UnsupportedScheme => {
-                (FailureKind::Usage, "the archive URL is not one that this build understands", "use file:///absolute/path")
+            ErrorKind::NotFound => {
+                (FailureKind::Integrity, "an object that should be there is missing", "dr-cli verify --level list")
             }
-            ErrorKind::PermissionDenied => {
-                (FailureKind::Unreachable, "the user or credentials may not do this", "check permissions of the archive")
+            ErrorKind::InvalidUrl | ErrorKind::UnsupportedScheme => (
+                FailureKind::Usage,
+                "the archive URL is not one that this build understands",
+                "use file:///absolute/path",
+            ),
+            ErrorKind::PermissionDenied => (
+                FailureKind::Unreachable,
+                "the user or credentials may not do this",
+                "check permissions of the archive",
+            ),
+            ErrorKind::NoSpace => {
+                (FailureKind::Unreachable, "the disk is full", "free space and run the same command again")
             }
-            ErrorKind::NoSpace => (FailureKind::Unreachable, "the disk is full", "free space and run the same command again"),
-            ErrorKind::Unreachable => (FailureKind::Unreachable, "the store does not answer", "run the same command again"),
+            ErrorKind::Unreachable => {
+                (FailureKind::Unreachable, "the store does not answer", "run the same command again")
+            }
             ErrorKind::InvalidKey | ErrorKind::Other => (FailureKind::Unexpected, "", ""),
         };
-        let location = error.key().map_or_else(|| error.location().to_owned(), |key| format!("{} in {}", key.escape_debug(), error.location()));
+        let location = error.key().map_or_else(
+            || error.location().to_owned(),
+            |key| format!("{} in {}", key.escape_debug(), error.location()),
+        );
         let source = std::error::Error::source(&error).map(|source| format!(" ({source})")).unwrap_or_default();
         Self::new(kind, format!("{error}{source}")).at(location).because(cause).then(next)
     }
@@ -139,17 +152,28 @@ impl From<replset::ReplsetError> for Failure {
     fn from(error: replset::ReplsetError) -> Self {
         use replset::ErrorKind;
         let (kind, cause, next) = match error.kind() {
-            ErrorKind::InvalidUri => (FailureKind::Usage, "the connection string is not valid", "mongodb://host:port/?replicaSet=NAME"),
-            ErrorKind::AuthFailed => (FailureKind::Usage, "wrong user, password or authSource", "check the credentials"),
+            ErrorKind::InvalidUri => {
+                (FailureKind::Usage, "the connection string is not valid", "mongodb://host:port/?replicaSet=NAME")
+            }
+            ErrorKind::AuthFailed => {
+                (FailureKind::Usage, "wrong user, password or authSource", "check the credentials")
+            }
             ErrorKind::MissingPrivilege(_) => {
                 (FailureKind::Usage, "the user lacks privileges", "grant the roles that docs/privileges.md names")
             }
-            ErrorKind::NotReplicaSet => {
-                (FailureKind::Usage, "it is a standalone server, which has no oplog", "start it with --replSet and run rs.initiate()")
-            }
+            ErrorKind::NotReplicaSet => (
+                FailureKind::Usage,
+                "it is a standalone server, which has no oplog",
+                "start it with --replSet and run rs.initiate()",
+            ),
             ErrorKind::Arbiter => (FailureKind::Usage, "an arbiter holds no data", "name a member that bears data"),
-            ErrorKind::ServerTooOld => (FailureKind::Usage, "the server is older than this tool supports", "MongoDB 4.4 or newer"),
-            ErrorKind::Unreachable | ErrorKind::NetworkTransient | ErrorKind::NotPrimary | ErrorKind::MemberRecovering => {
+            ErrorKind::ServerTooOld => {
+                (FailureKind::Usage, "the server is older than this tool supports", "MongoDB 4.4 or newer")
+            }
+            ErrorKind::Unreachable
+            | ErrorKind::NetworkTransient
+            | ErrorKind::NotPrimary
+            | ErrorKind::MemberRecovering => {
                 (FailureKind::Unreachable, "the server is away, electing or recovering", "run the same command again")
             }
             _ => (FailureKind::Unexpected, "the server refused the operation", "see the server's log"),

@@ -22,7 +22,7 @@ pub use find::{
 pub use oplog_stream::{OplogEvent, OplogStream};
 pub use progress::{Progress, Silent, Unit};
 pub use restore::{
-    Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries, predict_seconds, release,
-    restore,
+    Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries,
+    predict_seconds, release, restore,
 };
 pub use verify::{Checked, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify};

@@ -73,7 +73,8 @@ impl ChainReader {
     async fn slice(&mut self, slice: &StoredSlice, watch: Option<ClusterTime>) -> Result<bool> {
         let key = slice.id.key(&self.lineage, false).to_string();
         let place = self.reader.place(&key);
-        let damaged = |error: FormatError| Failure::integrity(format!("an oplog slice cannot be used: {error}")).at(&place);
+        let damaged =
+            |error: FormatError| Failure::integrity(format!("an oplog slice cannot be used: {error}")).at(&place);
         let expected = self.known.take();
         let mut decoder = SliceDecoder::new(self.lineage.clone(), slice.id);
         let mut chunks = self.reader.store().get(&key, None).await?;

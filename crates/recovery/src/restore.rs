@@ -87,13 +87,8 @@ pub async fn restore(
     phases.begin("preflight");
     let destination = Destination::open(&options.destination_uri, connect).await?;
     let (state, plan) = preflight::check(reader, &destination, plan).await?;
-    let context = Context {
-        reader: reader.clone(),
-        destination,
-        state,
-        progress,
-        connections: options.connections.max(1),
-    };
+    let context =
+        Context { reader: reader.clone(), destination, state, progress, connections: options.connections.max(1) };
     let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
 
     phases.begin("survey");

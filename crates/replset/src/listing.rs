@@ -201,7 +201,9 @@ async fn with_indexes(
         Ok(listed) => listed,
         Err(error) if matches!(error.kind(), ErrorKind::CollectionGone) => return Ok(None),
         // The role `restore` may not list them; they are the server's own and never restored.
-        Err(error) if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) && has_indexes_of_the_server(&collection) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) && has_indexes_of_the_server(&collection) =>
+        {
             return Ok(Some(collection));
         }
         Err(error) => return Err(error),

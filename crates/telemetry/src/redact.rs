@@ -22,7 +22,8 @@ pub fn redact_uri(uri: &str) -> String {
 }
 
 fn redact_pair(pair: &str) -> String {
-    const SECRETS: [&str; 8] = ["sig", "password", "secret", "token", "key", "credential", "authmechanismproperties", "passphrase"];
+    const SECRETS: [&str; 8] =
+        ["sig", "password", "secret", "token", "key", "credential", "authmechanismproperties", "passphrase"];
     let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
     if SECRETS.iter().any(|secret| name.contains(secret)) {
         format!("{}=***", pair.split('=').next().unwrap_or_default())

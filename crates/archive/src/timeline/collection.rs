@@ -134,10 +134,10 @@ impl Collection {
         if at > self.scanned_through {
             return;
         }
-        if let (Some(last), Some(id)) = (&self.last_id, id) {
-            if RawBson::from(id) == *last {
-                self.skip_inserts_through = Some(at);
-            }
+        if let (Some(last), Some(id)) = (&self.last_id, id)
+            && RawBson::from(id) == *last
+        {
+            self.skip_inserts_through = Some(at);
         }
     }
 
@@ -156,7 +156,7 @@ impl Collection {
             OpKind::CreateIndexes | OpKind::CommitIndexBuild => {
                 let invalid = || SurveyError::InvalidField { at, field: "indexes".to_owned() };
                 for spec in operation.o.get_array("indexes").map_err(|_| invalid())? {
-                    let spec = spec.ok().and_then(|spec| spec.as_document()).ok_or_else(invalid)?;
+                    let spec = spec.ok().and_then(RawBsonRef::as_document).ok_or_else(invalid)?;
                     self.put_index(without(spec, &["ns"]));
                 }
                 Ok(())

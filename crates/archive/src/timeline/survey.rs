@@ -359,5 +359,5 @@ fn unknown_entry(at: ClusterTime, operation: &Operation<'_>) -> SurveyError {
 fn is_feature_compatibility_version(namespace: &Namespace, operation: &Operation<'_>) -> bool {
     namespace.db == "admin"
         && namespace.coll == "system.version"
-        && operation.document_id().and_then(|id| id.as_str()) == Some("featureCompatibilityVersion")
+        && operation.document_id().and_then(bson::RawBsonRef::as_str) == Some("featureCompatibilityVersion")
 }

@@ -36,14 +36,14 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace]) -> R
     let expected: BTreeSet<String> = restored.iter().map(|c| c.namespace.to_string()).collect();
     if found != expected {
         let difference: Vec<_> = found.symmetric_difference(&expected).take(5).cloned().collect();
-        return Err(mismatch(context, format!("collections differ: {}", difference.join(", "))));
+        return Err(mismatch(context, &format!("collections differ: {}", difference.join(", "))));
     }
     let listed_views: BTreeSet<String> =
         listing.views.iter().filter(|view| !is_time_series(view)).map(|view| view.namespace.to_string()).collect();
     let expected_views: BTreeSet<String> = views.iter().map(ToString::to_string).collect();
     if listed_views != expected_views {
         let difference: Vec<_> = listed_views.symmetric_difference(&expected_views).take(5).cloned().collect();
-        return Err(mismatch(context, format!("views differ: {}", difference.join(", "))));
+        return Err(mismatch(context, &format!("views differ: {}", difference.join(", "))));
     }
 
     let mut checked = Checked { collections: restored.len() as u64, ..Checked::default() };
@@ -60,7 +60,10 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace]) -> R
             .collect();
         if found != expected {
             let difference: Vec<_> = found.symmetric_difference(&expected).cloned().collect();
-            return Err(mismatch(context, format!("indexes of {} differ: {}", collection.namespace, difference.join(", "))));
+            return Err(mismatch(
+                context,
+                &format!("indexes of {} differ: {}", collection.namespace, difference.join(", ")),
+            ));
         }
         checked.indexes += expected.len() as u64;
         checked.documents += count(context, &collection.namespace).await?;
@@ -81,7 +84,7 @@ async fn count(context: &Context, namespace: &Namespace) -> Result<u64> {
     Ok(n.ok().and_then(|n| u64::try_from(n).ok()).unwrap_or_default())
 }
 
-fn mismatch(context: &Context, what: String) -> Failure {
+fn mismatch(context: &Context, what: &str) -> Failure {
     Failure::integrity(format!("the destination is not what was restored: {what}"))
         .at(context.destination.server())
         .because("somebody else writes into the destination, or the server refused something without saying so")

@@ -39,10 +39,8 @@ pub async fn create(context: &Context, window: &Window) -> Result<Routes> {
 /// Creates one collection; an existing one is that of an earlier attempt, which the preflight made sure of.
 pub async fn create_collection(context: &Context, collection: &Collection) -> Result<()> {
     let namespace = &collection.namespace;
-    let created = context
-        .destination
-        .create_collection(namespace, &collection.options, collection.id_index.as_deref())
-        .await;
+    let created =
+        context.destination.create_collection(namespace, &collection.options, collection.id_index.as_deref()).await;
     match created {
         Ok(()) => {}
         Err(error) if context.state.is_resumed() && error.code() == Some(NAMESPACE_EXISTS) => {}

@@ -19,7 +19,8 @@ const CONCURRENT_BUILDS: usize = 2;
 const NEVER_SECONDS: i32 = i32::MAX;
 
 pub async fn build(context: &Context, window: &Window) -> Result<Vec<Parked>> {
-    let collections: Vec<&Collection> = window.resolution.collections.values().filter(|c| !c.namespace.is_views()).collect();
+    let collections: Vec<&Collection> =
+        window.resolution.collections.values().filter(|c| !c.namespace.is_views()).collect();
     let parked = parked(&collections);
     // Written down before the first index: a restore that dies here must not leave an expiry that nobody knows of.
     RestoreState::mark_parked(&context.destination, parked_document(&parked)).await?;

@@ -213,7 +213,8 @@ impl SegmentBlocks {
     }
 
     async fn next(&mut self) -> Result<Option<Block>> {
-        let damaged = |problem: String| Failure::integrity(format!("a segment cannot be used: {problem}")).at(&self.place);
+        let damaged =
+            |problem: String| Failure::integrity(format!("a segment cannot be used: {problem}")).at(&self.place);
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         loop {
             match decoder.next_event().map_err(|error| damaged(error.to_string()))? {

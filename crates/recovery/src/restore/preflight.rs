@@ -6,9 +6,9 @@ use archive::plan::RestorePlan;
 use replset::Destination;
 use replset::privileges::{self, Task};
 
+use super::Context;
 use super::state::{RestoreState, Stored};
 use super::survey::Window;
-use super::Context;
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
 
@@ -29,9 +29,12 @@ pub async fn check(
     let lineage = archive::LineageId::from_replica_set(&topology.set_name, &topology.replica_set_id)
         .map_err(|error| Failure::new(FailureKind::Unexpected, error.to_string()))?;
     if lineage == plan.lineage {
-        return Err(unsafe_destination(destination, "the destination is the replica set that the archive was made from")
-            .because("a restore never writes into its own source")
-            .then("name another, fresh replica set with --destination"));
+        return Err(unsafe_destination(
+            destination,
+            "the destination is the replica set that the archive was made from",
+        )
+        .because("a restore never writes into its own source")
+        .then("name another, fresh replica set with --destination"));
     }
 
     let server = destination.server_version().await?;
@@ -45,7 +48,9 @@ pub async fn check(
             format!("the destination is too old: server {} with feature compatibility {fcv}", server.version),
         )
         .because(format!("the source was server {} with feature compatibility {needed}", manifest.server_version))
-        .then("restore into a server of the source's release or newer, with its feature compatibility version raised"));
+        .then(
+            "restore into a server of the source's release or newer, with its feature compatibility version raised",
+        ));
     }
 
     let election = destination.election_id().await?;
@@ -85,7 +90,10 @@ fn continue_restore(
                 "of {} to {} from archive {}",
                 stored.plan.lineage, stored.plan.target.requested, stored.archive_id
             ))
-            .then(format!("continue that one with --to {}, or name a fresh replica set", stored.plan.target.requested)));
+            .then(format!(
+                "continue that one with --to {}, or name a fresh replica set",
+                stored.plan.target.requested
+            )));
     }
     tracing::info!(target = %stored.plan.target.requested, "continuing an unfinished restore");
     let plan = stored.plan.clone();
@@ -99,16 +107,20 @@ pub async fn check_names(context: &Context, window: &Window) -> Result<()> {
         .collections
         .values()
         .flat_map(|collection| {
-            let time_series = collection.namespace.time_series_name().map(|name| format!("{}.{name}", collection.namespace.db));
+            let time_series =
+                collection.namespace.time_series_name().map(|name| format!("{}.{name}", collection.namespace.db));
             [Some(collection.namespace.to_string()), time_series].into_iter().flatten()
         })
         .collect();
     for namespace in context.destination.list_existing().await? {
         let own = expected.contains(&namespace.to_string()) || namespace.is_views() || context.state.has_views();
         if !own {
-            return Err(unsafe_destination(&context.destination, format!("the destination holds {namespace}, which is not part of this restore"))
-                .because("somebody else wrote into it since the restore began")
-                .then("drop that collection, or start over in a fresh replica set"));
+            return Err(unsafe_destination(
+                &context.destination,
+                format!("the destination holds {namespace}, which is not part of this restore"),
+            )
+            .because("somebody else wrote into it since the restore began")
+            .then("drop that collection, or start over in a fresh replica set"));
         }
     }
     Ok(())

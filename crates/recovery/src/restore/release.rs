@@ -63,7 +63,9 @@ pub(super) async fn release_on(destination: &Destination) -> Result<ReleaseRepor
         match destination.coll_mod_raw(&parked.namespace.db, &command(&parked)).await {
             Ok(_) => report.released.push(parked),
             // 26 NamespaceNotFound, 27 IndexNotFound
-            Err(error) if *error.kind() == replset::ErrorKind::CollectionGone || matches!(error.code(), Some(26 | 27)) => {
+            Err(error)
+                if *error.kind() == replset::ErrorKind::CollectionGone || matches!(error.code(), Some(26 | 27)) =>
+            {
                 report.missing.push(parked);
             }
             Err(error) => return Err(error.into()),
@@ -83,13 +85,9 @@ pub(super) async fn release_on(destination: &Destination) -> Result<ReleaseRepor
 
 fn command(parked: &Parked) -> RawDocumentBuf {
     let coll = parked.namespace.time_series_name().unwrap_or(&parked.namespace.coll);
-    match &parked.index {
-        Some(index) => {
-            let index = rawdoc! { "name": index.as_str(), "expireAfterSeconds": parked.seconds };
-            rawdoc! { "collMod": coll, "index": index }
-        }
-        None => rawdoc! { "collMod": coll, "expireAfterSeconds": parked.seconds },
-    }
+    let Some(index) = &parked.index else { return rawdoc! { "collMod": coll, "expireAfterSeconds": parked.seconds } };
+    let index = rawdoc! { "name": index.as_str(), "expireAfterSeconds": parked.seconds };
+    rawdoc! { "collMod": coll, "index": index }
 }
 
 fn read_parked(document: &RawDocument) -> Result<Vec<Parked>> {
@@ -99,7 +97,7 @@ fn read_parked(document: &RawDocument) -> Result<Vec<Parked>> {
     };
     let mut list = Vec::new();
     for entry in document.get_array("parked").map_err(|_| invalid())? {
-        let entry = entry.ok().and_then(|entry| entry.as_document()).ok_or_else(invalid)?;
+        let entry = entry.ok().and_then(bson::RawBsonRef::as_document).ok_or_else(invalid)?;
         let text = |name| entry.get_str(name).map_err(|_| invalid());
         list.push(Parked {
             namespace: Namespace::new(text("db")?, text("coll")?),

@@ -139,7 +139,7 @@ impl Replayer<'_> {
             return Ok(());
         }
         self.position = at;
-        let entry = Entry::parse(raw).map_err(unreadable)?;
+        let entry = Entry::parse(raw).map_err(|error| unreadable(&error))?;
         if !self.window.resolution.transactions.applies(&entry) {
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl Replayer<'_> {
                 changes.push(self.change(at, &operation, by_hand));
                 Ok(())
             })
-            .map_err(unreadable)?;
+            .map_err(|error| unreadable(&error))?;
         for change in changes {
             if let Some(change) = change? {
                 self.replayed.operations += 1;
@@ -200,7 +200,7 @@ impl Replayer<'_> {
     }
 }
 
-fn unreadable(error: EntryError) -> Failure {
+fn unreadable(error: &EntryError) -> Failure {
     Failure::integrity(format!("an oplog entry cannot be used: {error}"))
 }
 

@@ -155,16 +155,22 @@ impl RestoreReport {
         line("lineage", self.lineage.to_string());
         line("snapshot", self.snapshot_id.to_string());
         line("last applied", self.last_applied.map_or_else(|| "-".to_owned(), |at| at.to_string()));
-        line("restored", format!(
-            "{} documents in {} collections, {} indexes, {} users, {} roles",
-            counts.documents, counts.collections, counts.indexes, counts.users, counts.roles
-        ));
+        line(
+            "restored",
+            format!(
+                "{} documents in {} collections, {} indexes, {} users, {} roles",
+                counts.documents, counts.collections, counts.indexes, counts.users, counts.roles
+            ),
+        );
         line("oplog", format!("{} entries from {} slices", counts.entries, self.slices));
         for skipped in &self.skipped {
-            line("skipped", format!(
-                "{} {} {} ({}, first at {})",
-                skipped.count, skipped.op, skipped.namespace, skipped.reason, skipped.first
-            ));
+            line(
+                "skipped",
+                format!(
+                    "{} {} {} ({}, first at {})",
+                    skipped.count, skipped.op, skipped.namespace, skipped.reason, skipped.first
+                ),
+            );
         }
         for parked in &self.ttl_parked {
             let index = parked.index.as_deref().unwrap_or("(collection)");

@@ -137,7 +137,12 @@ impl RestoreState {
     }
 
     /// Entries up to `through` are applied; entries up to `dirty` may be, from now on.
-    pub async fn mark_replayed(&self, destination: &Destination, through: ClusterTime, dirty: ClusterTime) -> Result<()> {
+    pub async fn mark_replayed(
+        &self,
+        destination: &Destination,
+        through: ClusterTime,
+        dirty: ClusterTime,
+    ) -> Result<()> {
         let document = rawdoc! { "through": Timestamp::from(through), "dirty": Timestamp::from(dirty) };
         destination.progress_put(REPLAY, &document).await?;
         self.check_attempt(destination).await
@@ -155,10 +160,13 @@ impl RestoreState {
     async fn check_attempt(&self, destination: &Destination) -> Result<()> {
         let election = destination.election_id().await?;
         if self.election != election {
-            return Err(Failure::new(FailureKind::Unreachable, "the destination elected another primary during the restore")
-                .at(destination.server())
-                .because("writes of the last seconds may have been rolled back")
-                .then("run the same command again: it goes on from the last safe point"));
+            return Err(Failure::new(
+                FailureKind::Unreachable,
+                "the destination elected another primary during the restore",
+            )
+            .at(destination.server())
+            .because("writes of the last seconds may have been rolled back")
+            .then("run the same command again: it goes on from the last safe point"));
         }
         let attempt = destination.progress_get(ATTEMPT).await?;
         let holder = attempt.as_ref().and_then(|document| document.get_str("id").ok());

@@ -20,15 +20,18 @@ pub async fn create(context: &Context, routes: &Routes) -> Result<Vec<Namespace>
         // documented roles do not allow it, and nobody misses it.
         match context.destination.create_collection(&route.source, &bson::RawDocumentBuf::new(), None).await {
             Err(error)
-                if error.code() != Some(NAMESPACE_EXISTS) && !matches!(error.kind(), ErrorKind::MissingPrivilege(_)) =>
+                if error.code() != Some(NAMESPACE_EXISTS)
+                    && !matches!(error.kind(), ErrorKind::MissingPrivilege(_)) =>
             {
                 return Err(error.into());
             }
             _ => {}
         }
         for definition in context.destination.read_all(&route.namespace).await? {
-            let invalid =
-                || Failure::integrity(format!("a definition in {} cannot be read", route.source)).at(route.source.to_string());
+            let invalid = || {
+                Failure::integrity(format!("a definition in {} cannot be read", route.source))
+                    .at(route.source.to_string())
+            };
             let name = definition.get_str("_id").ok().and_then(Namespace::parse).ok_or_else(invalid)?;
             let view_on = definition.get_str("viewOn").map_err(|_| invalid())?;
             if view_on.starts_with("system.buckets.") {
@@ -42,7 +45,10 @@ pub async fn create(context: &Context, routes: &Routes) -> Result<Vec<Namespace>
                 Err(error) if context.state.is_resumed() && error.code() == Some(NAMESPACE_EXISTS) => {}
                 Err(error) => {
                     let failure = Failure::from(error);
-                    return Err(Failure { what: format!("view {name} cannot be created: {}", failure.what), ..failure });
+                    return Err(Failure {
+                        what: format!("view {name} cannot be created: {}", failure.what),
+                        ..failure
+                    });
                 }
             }
             context.progress.advance(1);

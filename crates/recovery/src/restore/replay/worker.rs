@@ -69,7 +69,10 @@ impl Worker {
         inserted.map_err(|error| {
             if first.strict && error.code() == Some(11000) {
                 let last = changes.last().unwrap_or(first);
-                return contradiction(first, format!("an insert between {} and {} is of a document that exists", first.at, last.at));
+                return contradiction(
+                    first,
+                    format!("an insert between {} and {} is of a document that exists", first.at, last.at),
+                );
             }
             located(error, first)
         })?;
@@ -92,7 +95,10 @@ impl Worker {
             self.destination.apply_updates(namespace, &updates).await.map_err(|error| located(error, first))?;
         for (change, outcome) in changes.iter().zip(outcomes) {
             if change.strict && !change.upsert && outcome == Outcome::Missing {
-                return Err(contradiction(change, format!("the update at {} is of a document that does not exist", change.at)));
+                return Err(contradiction(
+                    change,
+                    format!("the update at {} is of a document that does not exist", change.at),
+                ));
             }
         }
         Ok(())
@@ -122,7 +128,10 @@ fn contradiction(change: &Change, what: String) -> Failure {
 
 fn located(error: replset::ReplsetError, change: &Change) -> Failure {
     let failure = Failure::from(error);
-    Failure { what: format!("{} cannot be replayed from {} on: {}", change.route.source, change.at, failure.what), ..failure }
+    Failure {
+        what: format!("{} cannot be replayed from {} on: {}", change.route.source, change.at, failure.what),
+        ..failure
+    }
 }
 
 /// Keeps the order within each collection.
