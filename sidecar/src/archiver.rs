@@ -11,6 +11,7 @@ use std::time::Duration;
 use archive::layout::ObjectKey;
 use archive::{ClusterTime, OpTime};
 use replset::oplog::{self, OplogBatch, TailOptions};
+use replset::topology;
 use store::Created;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,8 @@ pub struct Archiver {
     pub ends: WindowEnds,
     pub metrics: Metrics,
     pub stop: CancellationToken,
+    /// Somebody else seems to archive: the archive ended just now.
+    expects_another: bool,
 }
 
 impl Archiver {
@@ -97,6 +100,11 @@ impl Archiver {
         };
         let start = resume::find_start(&self.source, &self.archive, archived).await?;
         let after = start.position.after;
+        if self.settings.yields {
+            let now = topology::majority_commit_point(&start.member.connection).await?.ts;
+            let fresh = self.settings.cut.span.as_secs() * 2 + 2;
+            self.expects_another = archived.is_some() && u64::from(now.seconds.saturating_sub(after.seconds)) <= fresh;
+        }
         if start.gap.is_some() {
             self.metrics.gaps.inc();
         }
@@ -188,7 +196,7 @@ impl Archiver {
         Ok(())
     }
 
-    async fn publish(&self, slice: &FinishedSlice, reason: CutReason) -> Result<()> {
+    async fn publish(&mut self, slice: &FinishedSlice, reason: CutReason) -> Result<()> {
         if self.settings.yields && self.is_archived_by_another(slice).await? {
             self.metrics.slices_yielded.inc();
             self.published_through(slice.through.ts);
@@ -245,7 +253,7 @@ impl Archiver {
     }
 
     /// Whether another sidecar archives the same history: then it is given a little time to get as far as this slice.
-    async fn is_archived_by_another(&self, slice: &FinishedSlice) -> Result<bool> {
+    async fn is_archived_by_another(&mut self, slice: &FinishedSlice) -> Result<bool> {
         let patience = self.settings.cut.span + Duration::from_secs(1);
         let give_up = Instant::now() + patience;
         loop {
@@ -257,8 +265,9 @@ impl Archiver {
             if coverage.covers(slice.id.after, slice.through.ts) {
                 return Ok(true);
             }
-            let somebody_is_there = coverage.reach(slice.id.after) > slice.id.after;
+            let somebody_is_there = self.expects_another || coverage.reach(slice.id.after) > slice.id.after;
             if !somebody_is_there || Instant::now() >= give_up || self.stop.is_cancelled() {
+                self.expects_another = false;
                 return Ok(false);
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -301,7 +310,7 @@ pub fn spawn(
     stop: CancellationToken,
 ) -> (ArchiveWindow, tokio::task::JoinHandle<Result<()>>) {
     let (window, ends) = window();
-    let archiver = Archiver { source, archive, settings, ends, metrics, stop };
+    let archiver = Archiver { source, archive, settings, ends, metrics, stop, expects_another: false };
     (window, tokio::spawn(archiver.run()))
 }
 

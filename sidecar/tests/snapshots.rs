@@ -20,8 +20,9 @@ type Test = Result<()>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_holds_exactly_the_documents_and_definitions_of_the_server() -> Test {
-    let set = ReplicaSet::builder().members(2).auth(true).start().await?;
+    let set = ReplicaSet::builder().members(2).start().await?;
     let client = set.client();
+    client.database("admin").run_command(doc! { "createUser": "u", "pwd": "p", "roles": ["root"] }).await?;
     testkit::weird::load(&client).await?;
     testkit::load_shop(&client, 2_000, 7).await?;
     let shop = client.database("extra");

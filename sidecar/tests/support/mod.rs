@@ -185,10 +185,15 @@ pub async fn sidecar(args: &[&str]) -> Finished {
 pub fn start_run(uri: &str, archive: &Archive, more: &[&str]) -> (Sidecar, String) {
     let listen = format!("127.0.0.1:{}", free_port());
     let url = archive.url();
-    let mut args = vec!["run", "--uri", uri, "--archive", &url, "--listen", &listen, "--slice-span", "1s"];
-    args.extend(["--slice-idle", "2s", "--log-level", "info,sidecar=debug"]);
+    let mut args = vec!["run", "--uri", uri, "--archive", &url, "--listen", &listen];
     args.extend(more);
-    (Sidecar::run_program(Path::new(BINARY), &args, &[]).unwrap(), listen)
+    let environment = [
+        ("TIDEMARK_SLICE_SPAN", "1s"),
+        ("TIDEMARK_SLICE_IDLE", "2s"),
+        ("TIDEMARK_LOG_LEVEL", "info,sidecar=debug"),
+        ("RUST_BACKTRACE", "0"),
+    ];
+    (Sidecar::run_program(Path::new(BINARY), &args, &environment).unwrap(), listen)
 }
 
 fn free_port() -> u16 {
