@@ -110,8 +110,9 @@ impl Connection {
         }
         client_options.app_name = Some(options.app_name.clone());
         client_options.max_pool_size = Some(options.max_pool);
-        client_options.connect_timeout = Some(options.connect_timeout);
-        client_options.server_selection_timeout = Some(options.selection_timeout);
+        // What the connection string says wins over our defaults.
+        client_options.connect_timeout.get_or_insert(options.connect_timeout);
+        client_options.server_selection_timeout.get_or_insert(options.selection_timeout);
         // Retries are decided by those who know what was already done; the driver's would hide elections.
         client_options.retry_reads = Some(false);
         client_options.retry_writes = Some(false);
