@@ -16,7 +16,7 @@ use crate::http;
 use crate::lease::LeaseTimes;
 use crate::metrics::Metrics;
 use crate::schedule::Scheduler;
-use crate::snapshot::{CurrentSnapshot, SnapshotSettings, Snapshotter};
+use crate::snapshot::{CurrentSnapshot, PART_BYTES, SnapshotSettings, Snapshotter};
 use crate::source::Source;
 use crate::status::StatusBoard;
 
@@ -60,11 +60,18 @@ impl Site {
         }
     }
 
-    fn snapshotter(&self, config: &Config, window: ArchiveWindow, current: CurrentSnapshot, metrics: Metrics) -> Snapshotter {
+    fn snapshotter(
+        &self,
+        config: &Config,
+        window: ArchiveWindow,
+        current: CurrentSnapshot,
+        metrics: Metrics,
+    ) -> Snapshotter {
         let settings = SnapshotSettings {
             compression_level: config.compression_level,
             parallelism: config.scan_parallelism,
             lag_limit: config.lag_limit,
+            part_bytes: PART_BYTES,
             lease: LeaseTimes::default(),
             holder: holder(),
         };
@@ -93,13 +100,8 @@ pub async fn take_snapshot(config: &Config, stop: &CancellationToken) -> Result<
     // Beside a running archiver nearly everything is archived by that one; alone, this one leaves no hole behind.
     let settings = archiver_settings(config, config.cut, true);
     let stop_archiving = CancellationToken::new();
-    let (window, archiving) = archiver::spawn(
-        site.source.clone(),
-        site.archive.clone(),
-        settings,
-        metrics.clone(),
-        stop_archiving.clone(),
-    );
+    let (window, archiving) =
+        archiver::spawn(site.source.clone(), site.archive.clone(), settings, metrics.clone(), stop_archiving.clone());
     let snapshotter = site.snapshotter(config, window, CurrentSnapshot::default(), metrics);
     let mut archiving = archiving;
     let taking = snapshotter.take(stop);

@@ -16,8 +16,8 @@ use archive::{ClusterTime, LineageId, OpTime, SnapshotId};
 use bytes::Bytes;
 use store::{Created, ObjectStore, ObjectStoreExt as _, ObjectWriter};
 
-use crate::error::{Error, Result};
 use crate::clock::now_text;
+use crate::error::{Error, Result};
 
 const RECORD_LIMIT: usize = 64 * 1024;
 const MANIFEST_LIMIT: usize = 16 * 1024 * 1024;
@@ -162,7 +162,9 @@ impl ArchiveStore {
             Some(optime) if coverage.claimed_through() == Some(optime.ts) => Ok(Some(optime)),
             _ => {
                 let detail = coverage.problems.iter().find(|problem| problem.is_integrity());
-                Err(Error::Forked { detail: detail.map_or_else(|| "the newest slice is disputed".to_owned(), ToString::to_string) })
+                Err(Error::Forked {
+                    detail: detail.map_or_else(|| "the newest slice is disputed".to_owned(), ToString::to_string),
+                })
             }
         }
     }
@@ -187,7 +189,9 @@ impl ArchiveStore {
 
     pub async fn manifest(&self, snapshot: &SnapshotId) -> Result<Option<PublishedManifest>> {
         let key = ObjectKey::Manifest { lineage: self.lineage.clone(), snapshot: snapshot.clone() };
-        let Some(body) = self.stores.archive.get_bytes(&key.to_string(), MANIFEST_LIMIT).await? else { return Ok(None) };
+        let Some(body) = self.stores.archive.get_bytes(&key.to_string(), MANIFEST_LIMIT).await? else {
+            return Ok(None);
+        };
         PublishedManifest::from_json(&body).map(Some).map_err(Error::record(&key))
     }
 

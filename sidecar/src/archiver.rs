@@ -5,7 +5,6 @@
 //! never an entry that could roll back. Memory is bounded by one slice: nothing is read while a full one waits for the
 //! store. Used by `run`, and by `snapshot` for its own window when nobody else archives.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use archive::layout::ObjectKey;
@@ -31,7 +30,7 @@ mod window;
 pub use cut_policy::{CutPolicy, CutReason, OpenSliceAge};
 use open_slice::{FinishedSlice, OpenSlice, entry_time};
 use resume::Position;
-pub use window::{ArchiveWindow, ArchiverState, WindowEnds, window};
+pub use window::{ArchiveWindow, ArchiverState, LastError, WindowEnds, window};
 
 /// How often the oldest entry of the oplog is looked up, for the headroom.
 const HEADROOM_EVERY: Duration = Duration::from_secs(15);
@@ -68,7 +67,7 @@ impl Archiver {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "archiving interrupted; trying again");
-                    self.ends.state.send_modify(|state| state.last_error = Some(error.to_string()));
+                    self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(&error)));
                 }
                 Err(error) => return Err(error),
             }
@@ -125,7 +124,11 @@ impl Archiver {
     async fn follow(&mut self, member: &SourceMember, position: &mut Position) -> Result<()> {
         let wait = (self.settings.cut.span / 4).clamp(Duration::from_millis(200), Duration::from_secs(1));
         let options = TailOptions { await_data: wait, ..TailOptions::default() };
-        let from = if position.entry.is_some() { position.after } else { ClusterTime::from_bits(position.after.to_bits() + 1) };
+        let from = if position.entry.is_some() {
+            position.after
+        } else {
+            ClusterTime::from_bits(position.after.to_bits() + 1)
+        };
         let mut tail = oplog::tail(&member.connection, from, options).await?;
         let mut slice = self.open_slice(position)?;
         let mut headroom_at = Instant::now();
@@ -242,7 +245,7 @@ impl Archiver {
     fn failed_to_publish(&self, key: &ObjectKey, error: &Error) {
         self.metrics.publish_failures.inc();
         tracing::error!(%key, %error, "slice not published; reading stops until it is");
-        self.ends.state.send_modify(|state| state.last_error = Some(error.to_string()));
+        self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(error)));
     }
 
     fn published_through(&self, through: ClusterTime) {
@@ -313,6 +316,3 @@ pub fn spawn(
     let archiver = Archiver { source, archive, settings, ends, metrics, stop, expects_another: false };
     (window, tokio::spawn(archiver.run()))
 }
-
-/// Shared so that status pages can show it.
-pub type SharedWindow = Arc<ArchiveWindow>;

@@ -32,7 +32,8 @@ pub async fn check(config: &Config) -> Vec<CheckResult> {
         results.push(outcome("oplog", oplog_reach(member).await));
     }
     let stores = Stores::open(&config.archive, config.control_url()).await;
-    results.push(outcome("archive", stores.as_ref().map(|stores| stores.archive.location().to_owned()).map_err(restate)));
+    results
+        .push(outcome("archive", stores.as_ref().map(|stores| stores.archive.location().to_owned()).map_err(restate)));
     if let Ok(stores) = &stores {
         results.push(outcome("create-only", create_only(stores).await));
         results.push(outcome("lineage", lineage(&source, stores, config.new_lineage).await));
@@ -61,9 +62,13 @@ pub fn text(results: &[CheckResult]) -> String {
 fn outcome(check: &'static str, result: Result<String>) -> CheckResult {
     match result {
         Ok(found) => CheckResult { check, ok: true, found, exit_code: 0, error: None },
-        Err(error) => {
-            CheckResult { check, ok: false, found: String::new(), exit_code: error.exit_code(), error: Some(error.report()) }
-        }
+        Err(error) => CheckResult {
+            check,
+            ok: false,
+            found: String::new(),
+            exit_code: error.exit_code(),
+            error: Some(error.report()),
+        },
     }
 }
 
@@ -80,11 +85,8 @@ fn restate(error: &Error) -> Error {
 
 async fn server(source: &Source) -> Result<String> {
     let topology = source.topology().await?;
-    let members: Vec<String> = topology
-        .members
-        .iter()
-        .map(|member| format!("{} {}", member.host, member.state.as_str()))
-        .collect();
+    let members: Vec<String> =
+        topology.members.iter().map(|member| format!("{} {}", member.host, member.state.as_str())).collect();
     Ok(format!("replica set {} ({}): {}", topology.set_name, topology.replica_set_id, members.join(", ")))
 }
 
@@ -93,7 +95,10 @@ async fn describe(source: &Source, member: Result<&SourceMember, &Error>) -> Res
     let version = member.version().await?;
     let topology = source.topology().await?;
     let state = topology.members.iter().find(|one| one.host == member.host).map_or("?", |one| one.state.as_str());
-    Ok(format!("{} is read ({state}, MongoDB {}, FCV {})", member.host, version.version, version.feature_compatibility_version))
+    Ok(format!(
+        "{} is read ({state}, MongoDB {}, FCV {})",
+        member.host, version.version, version.feature_compatibility_version
+    ))
 }
 
 async fn user(member: &SourceMember) -> Result<String> {
@@ -147,7 +152,8 @@ mod tests {
 
     #[test]
     fn the_worst_check_decides() {
-        let result = |exit_code| CheckResult { check: "x", ok: exit_code == 0, found: String::new(), exit_code, error: None };
+        let result =
+            |exit_code| CheckResult { check: "x", ok: exit_code == 0, found: String::new(), exit_code, error: None };
         assert_eq!(exit_code(&[result(0), result(0)]), 0);
         assert_eq!(exit_code(&[result(0), result(1), result(8)]), 8);
         assert_eq!(exit_code(&[result(8), result(9)]), 9);

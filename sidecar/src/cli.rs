@@ -3,9 +3,15 @@
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "sidecar", version, about = "Backs up a MongoDB replica set: snapshots, continuous oplog archive, metrics.")]
-#[command(after_help = "Every setting can also be an environment variable (--slice-span is TIDEMARK_SLICE_SPAN) or a member \
-                        of the TOML file (slice_span). Flags come before the environment, the environment before the file.")]
+#[command(
+    name = "sidecar",
+    version,
+    about = "Backs up a MongoDB replica set: snapshots, continuous oplog archive, metrics."
+)]
+#[command(
+    after_help = "Every setting can also be an environment variable (--slice-span is TIDEMARK_SLICE_SPAN) or a member \
+                        of the TOML file (slice_span). Flags come before the environment, the environment before the file."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -128,7 +134,9 @@ mod tests {
         for key in KEYS {
             let flag = flag_name(key);
             let value = if key == "new_lineage" { vec![] } else { vec!["x".to_owned()] };
-            for order in [vec!["sidecar".to_owned(), flag.clone()], vec!["sidecar".to_owned(), "run".to_owned(), flag.clone()]] {
+            for order in
+                [vec!["sidecar".to_owned(), flag.clone()], vec!["sidecar".to_owned(), "run".to_owned(), flag.clone()]]
+            {
                 let mut arguments = order.clone();
                 arguments.extend(value.clone());
                 if order.len() == 2 {

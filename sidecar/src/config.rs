@@ -15,8 +15,8 @@ mod origin;
 mod values;
 
 pub use crontab::Crontab;
-pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
 use origin::Layers;
+pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
 pub use values::show_duration;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9717";
@@ -122,7 +122,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn load_file(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) {
         let Some((path, origin)) = self.layers.find("config") else { return };
-        let problem = |key: String, reason: String| ConfigProblem { key, value: path.clone(), origin: Some(origin), reason };
+        let problem =
+            |key: String, reason: String| ConfigProblem { key, value: path.clone(), origin: Some(origin), reason };
         let text = match read_file(&path) {
             Ok(text) => text,
             Err(error) => return self.problems.push(problem("config".to_owned(), format!("cannot be read: {error}"))),
@@ -166,22 +167,23 @@ impl Reader<'_> {
         let schedule = self.with_default("snapshot_schedule", DEFAULT_SCHEDULE, |text| {
             if text == "none" { Ok(None) } else { text.parse().map(Some) }
         });
-        let span = self.with_default("slice_span", "5s", |text| {
-            values::duration_between(text, second, Duration::from_hours(1))
-        });
+        let span = self
+            .with_default("slice_span", "5s", |text| values::duration_between(text, second, Duration::from_hours(1)));
         let bytes = self.with_default("slice_bytes", "16MiB", |text| {
             let bytes = values::bytes(text)?;
             // A slice is held in memory until it is published.
-            if (64 << 10..=64 << 20).contains(&bytes) { Ok(bytes) } else { Err("must be between 64KiB and 64MiB".to_owned()) }
+            if (64 << 10..=64 << 20).contains(&bytes) {
+                Ok(bytes)
+            } else {
+                Err("must be between 64KiB and 64MiB".to_owned())
+            }
         });
-        let idle = self.with_default("slice_idle", "60s", |text| {
-            values::duration_between(text, second, Duration::from_hours(1))
-        });
+        let idle = self
+            .with_default("slice_idle", "60s", |text| values::duration_between(text, second, Duration::from_hours(1)));
         let level = self.with_default("compression_level", "3", |text| values::whole_number(text, 1, 19));
         let parallelism = self.with_default("scan_parallelism", "2", |text| values::whole_number(text, 1, 32));
-        let lag = self.with_default("lag_limit", "10s", |text| {
-            values::duration_between(text, second, Duration::from_hours(24))
-        });
+        let lag = self
+            .with_default("lag_limit", "10s", |text| values::duration_between(text, second, Duration::from_hours(24)));
         let grace = self.with_default("shutdown_grace", "20s", |text| {
             values::duration_between(text, second, Duration::from_mins(10))
         });

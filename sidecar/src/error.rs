@@ -130,19 +130,33 @@ impl Error {
         match self {
             Self::Replset(error) => match error.kind() {
                 Server::InvalidUri => (server, "the connection string is wrong", "correct --uri (TIDEMARK_URI)"),
-                Server::AuthFailed => (server, "user, password or authSource is wrong", "correct TIDEMARK_URI, then `sidecar check`"),
-                Server::MissingPrivilege(_) => {
-                    (server, "the user lacks privileges", "grant `backup` and `clusterMonitor` on admin, then `sidecar check`")
+                Server::AuthFailed => {
+                    (server, "user, password or authSource is wrong", "correct TIDEMARK_URI, then `sidecar check`")
                 }
-                Server::NotReplicaSet => {
-                    (server, "only a replica set has an oplog", "start mongod with --replSet and initiate it, or correct --uri")
+                Server::MissingPrivilege(_) => (
+                    server,
+                    "the user lacks privileges",
+                    "grant `backup` and `clusterMonitor` on admin, then `sidecar check`",
+                ),
+                Server::NotReplicaSet => (
+                    server,
+                    "only a replica set has an oplog",
+                    "start mongod with --replSet and initiate it, or correct --uri",
+                ),
+                Server::Arbiter => {
+                    (server, "an arbiter holds no data", "name a data-bearing member in --uri or --member")
                 }
-                Server::Arbiter => (server, "an arbiter holds no data", "name a data-bearing member in --uri or --member"),
-                Server::MemberRecovering => {
-                    (server, "the member is starting or recovering", "wait until `rs.status()` shows SECONDARY, or use another --member")
-                }
+                Server::MemberRecovering => (
+                    server,
+                    "the member is starting or recovering",
+                    "wait until `rs.status()` shows SECONDARY, or use another --member",
+                ),
                 Server::ServerTooOld => (server, "MongoDB 4.4 is the oldest that can be read", "upgrade the server"),
-                _ => (server, "the server is down, stalled or not reachable from here", "`sidecar check`, then the same command again"),
+                _ => (
+                    server,
+                    "the server is down, stalled or not reachable from here",
+                    "`sidecar check`, then the same command again",
+                ),
             },
             Self::Store(error) => {
                 let location = error.key().map_or_else(
@@ -150,12 +164,22 @@ impl Error {
                     |key| format!("{} in {}", key.escape_debug(), error.location()),
                 );
                 match error.kind() {
-                    Stored::InvalidUrl | Stored::UnsupportedScheme => {
-                        (location, "this build does not understand the archive URL", "use --archive file:///absolute/path")
+                    Stored::InvalidUrl | Stored::UnsupportedScheme => (
+                        location,
+                        "this build does not understand the archive URL",
+                        "use --archive file:///absolute/path",
+                    ),
+                    Stored::NoSpace => {
+                        (location, "the disk is full", "free space, then the same command again: it resumes")
                     }
-                    Stored::NoSpace => (location, "the disk is full", "free space, then the same command again: it resumes"),
-                    Stored::PermissionDenied => (location, "this user may not write there", "correct the permissions of the archive"),
-                    _ => (location, "the location is missing, not mounted or does not answer", "check --archive, then the same command again"),
+                    Stored::PermissionDenied => {
+                        (location, "this user may not write there", "correct the permissions of the archive")
+                    }
+                    _ => (
+                        location,
+                        "the location is missing, not mounted or does not answer",
+                        "check --archive, then the same command again",
+                    ),
                 }
             }
             Self::Record { key, .. } | Self::Conflict { key } => {
@@ -176,14 +200,30 @@ impl Error {
                 "the URL names another cluster's archive, or this cluster was restored or re-initialised",
                 "use another --archive, or --new-lineage to keep both histories in this one",
             ),
-            Self::LeaseHeld { .. } => {
-                ("control/snapshot-lease".to_owned(), "one snapshot is taken at a time", "wait for it; `dr-cli list` shows when it is done")
+            Self::LeaseHeld { .. } => (
+                "control/snapshot-lease".to_owned(),
+                "one snapshot is taken at a time",
+                "wait for it; `dr-cli list` shows when it is done",
+            ),
+            Self::LeaseLost => {
+                ("control/snapshot-lease".to_owned(), "this process was paused for too long", "the same command again")
             }
-            Self::LeaseLost => ("control/snapshot-lease".to_owned(), "this process was paused for too long", "the same command again"),
-            Self::NoMember { .. } => (server, "no healthy primary or secondary", "look at `rs.status()`, or name one with --member"),
-            Self::Behind { .. } => (server, "replication is behind, or the server was restored from an older state", "wait, and look at replication lag"),
-            Self::Uncovered { .. } => ("the archive's oplog".to_owned(), "the oplog was overrun while the snapshot was taken", "enlarge the oplog, then the same command again"),
-            Self::Listen { .. } => (String::new(), "the port is taken or the address is not of this machine", "correct --listen"),
+            Self::NoMember { .. } => {
+                (server, "no healthy primary or secondary", "look at `rs.status()`, or name one with --member")
+            }
+            Self::Behind { .. } => (
+                server,
+                "replication is behind, or the server was restored from an older state",
+                "wait, and look at replication lag",
+            ),
+            Self::Uncovered { .. } => (
+                "the archive's oplog".to_owned(),
+                "the oplog was overrun while the snapshot was taken",
+                "enlarge the oplog, then the same command again",
+            ),
+            Self::Listen { .. } => {
+                (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
+            }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
             Self::Format(_) | Self::Internal(_) => (String::new(), "", "please report it, with the log"),
         }

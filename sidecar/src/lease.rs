@@ -138,12 +138,15 @@ async fn wait_until_free(
 ) -> Result<()> {
     let path = heartbeat_path(epoch);
     let seen = archive.get_control(&path, LIMIT).await?;
-    let is_released =
-        |body: &[u8]| serde_json::from_slice::<Heartbeat>(body).is_ok_and(|heartbeat| heartbeat.released);
+    let is_released = |body: &[u8]| serde_json::from_slice::<Heartbeat>(body).is_ok_and(|heartbeat| heartbeat.released);
     if seen.as_deref().is_some_and(is_released) {
         return Ok(());
     }
-    tracing::info!(epoch, patience_seconds = times.patience.as_secs(), "watching whether the holder of the snapshot lease lives");
+    tracing::info!(
+        epoch,
+        patience_seconds = times.patience.as_secs(),
+        "watching whether the holder of the snapshot lease lives"
+    );
     let dead_at = Instant::now() + times.patience;
     while Instant::now() < dead_at {
         if !pause_unless_stopped(times.heartbeat / 2, stop).await {
@@ -214,8 +217,7 @@ mod tests {
     use super::*;
     use crate::archive_store::Stores;
 
-    const TIMES: LeaseTimes =
-        LeaseTimes { heartbeat: Duration::from_millis(20), patience: Duration::from_millis(200) };
+    const TIMES: LeaseTimes = LeaseTimes { heartbeat: Duration::from_millis(20), patience: Duration::from_millis(200) };
 
     async fn archive() -> ArchiveStore {
         let memory = Arc::new(MemoryStore::new());
@@ -250,13 +252,8 @@ mod tests {
         tokio::time::sleep(TIMES.heartbeat * 3).await;
         let second = take(&archive).await.unwrap();
         assert_eq!(second.epoch, 2);
-        let returned = tokio::spawn(beat(
-            archive.clone(),
-            1,
-            TIMES.heartbeat,
-            dead.lost.clone(),
-            CancellationToken::new(),
-        ));
+        let returned =
+            tokio::spawn(beat(archive.clone(), 1, TIMES.heartbeat, dead.lost.clone(), CancellationToken::new()));
         returned.await.unwrap();
         assert!(dead.lost.is_cancelled());
         assert!(!second.lost.is_cancelled());

@@ -16,7 +16,8 @@ const WORKERS: usize = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let flags = cli.flags.clone();
-    let loaded = Config::load(&|key| flags.find(key), &|name| std::env::var(name).ok(), &|path| std::fs::read_to_string(path));
+    let loaded =
+        Config::load(&|key| flags.find(key), &|name| std::env::var(name).ok(), &|path| std::fs::read_to_string(path));
     let config = match loaded {
         Ok(config) => config,
         Err(problems) => return refuse(&cli.command, &problems),
@@ -66,7 +67,8 @@ async fn execute(command: &Command, config: &Config, stop: CancellationToken) ->
             let code = check::exit_code(&results);
             if *json {
                 let outcome = if code == 0 { "ok" } else { "failed" };
-                let error = results.iter().find(|result| result.exit_code == code).and_then(|result| result.error.clone());
+                let error =
+                    results.iter().find(|result| result.exit_code == code).and_then(|result| result.error.clone());
                 let error = serde_json::to_value(error).unwrap_or(Value::Null);
                 println!("{}", output::envelope("check", outcome, code, error, json!({ "checks": results })));
             } else {
@@ -108,14 +110,18 @@ fn log_configuration(config: &Config) {
     let shown: Vec<String> = config.shown().into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = shown.join(" "), "sidecar starts");
     for key in &config.exposed_secrets {
-        tracing::warn!(key, "a secret was given as a flag, where every user of the machine can read it; use the environment");
+        tracing::warn!(
+            key,
+            "a secret was given as a flag, where every user of the machine can read it; use the environment"
+        );
     }
 }
 
 /// The first signal asks to stop, a second one does not wait.
 fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be received; the process can only be killed");
         return;
     };

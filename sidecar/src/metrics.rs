@@ -78,12 +78,13 @@ impl Metrics {
             Ok::<_, prometheus::Error>(counter)
         };
         let late = |name: &str, help: &str| {
-            Ok::<_, prometheus::Error>(Late { gauge: Gauge::with_opts(Opts::new(name, help))?, registry: registry.clone() })
+            Ok::<_, prometheus::Error>(Late {
+                gauge: Gauge::with_opts(Opts::new(name, help))?,
+                registry: registry.clone(),
+            })
         };
-        let running = IntGauge::with_opts(Opts::new(
-            "tidemark_snapshot_running",
-            "1 while this sidecar takes a snapshot.",
-        ))?;
+        let running =
+            IntGauge::with_opts(Opts::new("tidemark_snapshot_running", "1 while this sidecar takes a snapshot."))?;
         registry.register(Box::new(running.clone()))?;
         let build = IntGauge::with_opts(
             Opts::new("tidemark_build_info", "Always 1; the version of the sidecar is a label.")
@@ -111,9 +112,15 @@ impl Metrics {
                 "tidemark_last_snapshot_timestamp_seconds",
                 "Moment at which the newest complete snapshot of the lineage is consistent.",
             )?,
-            snapshot_duration: late("tidemark_snapshot_duration_seconds", "How long the last snapshot of this sidecar took.")?,
+            snapshot_duration: late(
+                "tidemark_snapshot_duration_seconds",
+                "How long the last snapshot of this sidecar took.",
+            )?,
             snapshot_bytes: late("tidemark_snapshot_bytes", "Plain bytes of the documents in the newest snapshot.")?,
-            snapshot_stored_bytes: late("tidemark_snapshot_stored_bytes", "Bytes of the newest snapshot's segments as stored.")?,
+            snapshot_stored_bytes: late(
+                "tidemark_snapshot_stored_bytes",
+                "Bytes of the newest snapshot's segments as stored.",
+            )?,
             snapshot_documents: late("tidemark_snapshot_documents", "Documents in the newest snapshot.")?,
             archived_through: late(
                 "tidemark_archived_through_timestamp_seconds",
@@ -194,7 +201,12 @@ mod tests {
         metrics.set_archived_through(None);
         assert!(!String::from_utf8(metrics.render()).unwrap().contains("archived_through"));
         for line in text.lines().filter(|line| line.starts_with("# HELP")) {
-            assert!(line.starts_with("# HELP tidemark_") && line.ends_with('.') || line.contains("lost now") || line.contains("gap"), "{line}");
+            assert!(
+                line.starts_with("# HELP tidemark_") && line.ends_with('.')
+                    || line.contains("lost now")
+                    || line.contains("gap"),
+                "{line}"
+            );
         }
     }
 }

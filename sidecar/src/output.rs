@@ -73,13 +73,10 @@ mod tests {
 
     #[test]
     fn sizes_are_readable() {
-        assert_eq!([0, 1023, 1024, 1_572_864, u64::MAX].map(show_bytes), [
-            "0 B",
-            "1023 B",
-            "1.0 KiB",
-            "1.5 MiB",
-            "16777215.9 TiB"
-        ]);
+        assert_eq!(
+            [0, 1023, 1024, 1_572_864, u64::MAX].map(show_bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 MiB", "16777215.9 TiB"]
+        );
     }
 
     #[test]

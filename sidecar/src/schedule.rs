@@ -36,9 +36,9 @@ enum Due {
 }
 
 impl Scheduler {
-    /// Ends when stopped, or when a snapshot cannot ever succeed.
+    /// Ends when stopped. A snapshot that fails is tried again and never an end: archiving must not depend on it.
     pub async fn run(self) -> Result<()> {
-        let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(2));
+        let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_mins(5));
         while !self.stop.is_cancelled() {
             match self.next().await {
                 Ok(()) => backoff.reset(),
@@ -54,11 +54,10 @@ impl Scheduler {
                             tracing::info!(%error, "waiting for the snapshot of another sidecar");
                             LOOK_AGAIN
                         }
-                        error if error.is_transient() => {
-                            tracing::warn!(%error, "snapshot not taken; trying again");
+                        error => {
+                            tracing::error!(%error, "snapshot not taken; trying again");
                             backoff.advance()
                         }
-                        _ => return Err(error),
                     };
                     pause_unless_stopped(pause, &self.stop).await;
                 }

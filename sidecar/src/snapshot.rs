@@ -44,7 +44,8 @@ use compress::CompressorPool;
 use marks::{Found, Marks};
 pub use progress::{CurrentSnapshot, Phase, Progress, ProgressReport};
 use publish::Taken;
-use scan::{CollectionScan, PART_BYTES, ScanContext};
+pub use scan::PART_BYTES;
+use scan::{CollectionScan, ScanContext};
 use throttle::Throttle;
 
 /// Attempts of one call; each goes on from the marks of the one before.
@@ -55,6 +56,8 @@ pub struct SnapshotSettings {
     pub compression_level: i32,
     pub parallelism: usize,
     pub lag_limit: Duration,
+    /// Plain bytes after which a segment is finished and the next one begun.
+    pub part_bytes: u64,
     pub lease: LeaseTimes,
     /// Who takes it, for the lease and `start.json`.
     pub holder: String,
@@ -165,7 +168,9 @@ impl Snapshotter {
         }
         let remaining: Vec<ListedCollection> = {
             let done: HashSet<_> = records.iter().map(|record| record.uuid).collect();
-            let wanted = |uuid: &CollectionUuid| found.listed.as_ref().is_none_or(|listed| listed.contains(uuid)) && !done.contains(uuid);
+            let wanted = |uuid: &CollectionUuid| {
+                found.listed.as_ref().is_none_or(|listed| listed.contains(uuid)) && !done.contains(uuid)
+            };
             listing.collections.into_iter().filter(|collection| wanted(&collection.uuid)).collect()
         };
         progress.collections.store(records.len() + remaining.len(), Ordering::Relaxed);
@@ -191,7 +196,7 @@ impl Snapshotter {
             marks,
             throttle,
             progress: Arc::clone(progress),
-            part_bytes: PART_BYTES,
+            part_bytes: self.settings.part_bytes,
             stop: stop.clone(),
         };
         let scanned = scan_all(&context, &remaining, &mut found, self.settings.parallelism).await;

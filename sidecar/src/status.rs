@@ -7,8 +7,7 @@ use archive::ClusterTime;
 use archive::manifest::SnapshotManifest;
 use serde::Serialize;
 
-use crate::archiver::ArchiveWindow;
-use crate::clock::now_text;
+use crate::archiver::{ArchiveWindow, LastError};
 use crate::metrics::{Metrics, SnapshotFigures};
 use crate::snapshot::{CurrentSnapshot, ProgressReport};
 
@@ -41,12 +40,6 @@ pub struct StatusReport {
     pub current_snapshot: Option<ProgressReport>,
     pub next_snapshot_at: Option<String>,
     pub last_error: Option<LastError>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LastError {
-    pub at: String,
-    pub what: String,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +104,7 @@ impl StatusBoard {
     }
 
     pub fn error(&self, error: &crate::error::Error) {
-        self.change(|facts| facts.last_error = Some(LastError { at: now_text(), what: error.to_string() }));
+        self.change(|facts| facts.last_error = Some(LastError::now(error)));
     }
 
     pub fn not_ready_because(&self) -> Option<String> {
@@ -129,7 +122,6 @@ impl StatusBoard {
         let not_ready_because = self.not_ready_because();
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         let state = facts.window.as_ref().map(ArchiveWindow::state).unwrap_or_default();
-        let archiver_error = state.last_error.clone().map(|what| LastError { at: now_text(), what });
         StatusReport {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
@@ -145,7 +137,7 @@ impl StatusBoard {
             last_snapshot: facts.last_snapshot.clone(),
             current_snapshot: self.current.report(),
             next_snapshot_at: facts.next_snapshot_at.clone(),
-            last_error: archiver_error.or_else(|| facts.last_error.clone()),
+            last_error: state.last_error.or_else(|| facts.last_error.clone()),
         }
     }
 

@@ -35,7 +35,13 @@ async fn wait_archived(archive: &Archive, through: ClusterTime) -> Result<()> {
 }
 
 /// Puts a slice into the archive as if it had been archived: one entry at `through` in `term`.
-async fn pretend_archived(set: &ReplicaSet, archive: &Archive, after: ClusterTime, through: ClusterTime, term: i64) -> Result<()> {
+async fn pretend_archived(
+    set: &ReplicaSet,
+    archive: &Archive,
+    after: ClusterTime,
+    through: ClusterTime,
+    term: i64,
+) -> Result<()> {
     let record = Source::new(&set.uri(), None).lineage().await?;
     let stores = Stores::open(&archive.url(), &archive.url()).await?;
     let opened = ArchiveStore::open(stores, &record, false).await?;
@@ -165,7 +171,9 @@ async fn another_history_is_refused_and_nothing_is_written() -> Test {
     let set = ReplicaSet::single().await?;
     let at = note(&set, "somewhere").await?;
     note(&set, "later").await?;
-    for (name, through, term) in [("another term", at, 99), ("no such entry", ClusterTime::new(at.seconds, at.increment + 500), 1)] {
+    for (name, through, term) in
+        [("another term", at, 99), ("no such entry", ClusterTime::new(at.seconds, at.increment + 500), 1)]
+    {
         let later = note(&set, "spans it").await?;
         if later.seconds == through.seconds {
             tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -193,7 +201,8 @@ async fn an_election_does_not_break_the_archive() -> Test {
     let writers = testkit::start_writers(&set.client(), 5).await?;
     let (mut running, _) = start_run(&set.uri(), &archive, &[]);
     running.wait_for_log("snapshot published", LIMIT).await?;
-    let (_, chosen) = running.log().split_once("archiving member=\"").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, chosen) =
+        running.log().split_once("archiving member=\"").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let chosen = chosen.split('"').next().unwrap().to_owned();
     let index = set.hosts().iter().position(|host| *host == chosen).unwrap();
     set.kill(index)?;

@@ -11,7 +11,11 @@ use archive::collection_page::ScanOutcome;
 use archive::layout::ObjectKey;
 use bson::doc;
 use sidecar::app;
+use sidecar::archiver::{self, ArchiverSettings};
 use sidecar::error::Error;
+use sidecar::lease::LeaseTimes;
+use sidecar::metrics::Metrics;
+use sidecar::snapshot::{CurrentSnapshot, SnapshotSettings, Snapshotter};
 use support::{Archive, config, documents, fill, sidecar, sorted, until};
 use testkit::{ReplicaSet, Sidecar, Standalone};
 use tokio_util::sync::CancellationToken;
@@ -97,7 +101,8 @@ async fn a_killed_snapshot_is_gone_on_with_under_its_id() -> Test {
     let uri = set.uri();
     let args = ["snapshot", "--uri", &uri, "--archive", &url, "--scan-parallelism", "1", "--slice-span", "1s"];
     let marks = || {
-        let is_mark = |key: &ObjectKey| matches!(key, ObjectKey::Control { path, .. } if path.as_str().contains("/done-"));
+        let is_mark =
+            |key: &ObjectKey| matches!(key, ObjectKey::Control { path, .. } if path.as_str().contains("/done-"));
         archive.objects().iter().filter(|(key, _)| is_mark(key)).count()
     };
     let mut kills = 0;
@@ -177,7 +182,9 @@ async fn collections_that_are_dropped_or_renamed_during_the_scan_do_not_fail_it(
     for (record, found) in archive.read(&manifest) {
         match record.scan.outcome {
             ScanOutcome::Complete => assert_eq!(found.len(), 6_000, "{}", record.namespace),
-            ScanOutcome::Dropped => assert!(matches!(record.namespace.coll.as_str(), "c4" | "c5"), "{}", record.namespace),
+            ScanOutcome::Dropped => {
+                assert!(matches!(record.namespace.coll.as_str(), "c4" | "c5"), "{}", record.namespace)
+            }
         }
     }
     assert!(archive.coverage().covers(manifest.begin, manifest.end));
@@ -236,8 +243,7 @@ async fn a_restored_cluster_names_its_parent() -> Test {
     set.client().database("config").collection::<bson::Document>("tidemark_restore").insert_one(mark).await?;
     let archive = Archive::new();
     app::take_snapshot(&config(&set.uri(), &archive.url(), &[]), &CancellationToken::new()).await?;
-    let (_, path) =
-        archive.objects().into_iter().find(|(key, _)| matches!(key, ObjectKey::Lineage { .. })).unwrap();
+    let (_, path) = archive.objects().into_iter().find(|(key, _)| matches!(key, ObjectKey::Lineage { .. })).unwrap();
     let record = archive::lineage::LineageRecord::from_json(&std::fs::read(path)?)?;
     let parent = record.parent.unwrap();
     assert_eq!((parent.lineage.as_str(), parent.restored_to.to_string().as_str()), ("rs0-1", "7:2"));
@@ -252,7 +258,8 @@ async fn of_two_snapshots_at_once_one_is_refused() -> Test {
     let settings = config(&set.uri(), &archive.url(), &[]);
     let site = app::Site::open(&settings).await?;
     let stop = CancellationToken::new();
-    let held = sidecar::lease::acquire(&site.archive, "the test", &sidecar::lease::LeaseTimes::default(), &stop).await?;
+    let held =
+        sidecar::lease::acquire(&site.archive, "the test", &sidecar::lease::LeaseTimes::default(), &stop).await?;
     let refused = sidecar(&["snapshot", "--uri", &set.uri(), "--archive", &archive.url()]).await;
     assert_eq!(refused.exit_code, 7, "{}", refused.stderr);
     assert!(refused.stderr.contains("the test since"), "{}", refused.stderr);
@@ -305,12 +312,103 @@ async fn check_names_what_would_fail() -> Test {
     assert_eq!(weak.exit_code, 8, "{}", weak.stdout);
     assert!(weak.stdout.contains("failed  privileges") && weak.stdout.contains("backup"), "{}", weak.stdout);
     let user = doc! { "createUser": "backup", "pwd": "b", "roles": [
-        { "role": "backup", "db": "admin" }, { "role": "clusterMonitor", "db": "admin" } ] };
+    { "role": "backup", "db": "admin" }, { "role": "clusterMonitor", "db": "admin" } ] };
     admin.run_command(user).await?;
     let uri = set.uri_as("backup", "b");
     let enough = sidecar(&["check", "--uri", &uri, "--archive", &archive.url()]).await;
     assert_eq!(enough.exit_code, 0, "{}", enough.stdout);
     let taken = sidecar(&["snapshot", "--uri", &uri, "--archive", &archive.url()]).await;
     assert_eq!(taken.exit_code, 0, "the documented privileges are enough: {}", taken.stderr);
+    Ok(())
+}
+
+/// A snapshotter whose segments are small, with an archiver of its own.
+async fn small_parts(set: &ReplicaSet, archive: &Archive, stop: &CancellationToken) -> Result<Snapshotter> {
+    let settings = config(&set.uri(), &archive.url(), &[]);
+    let site = app::Site::open(&settings).await?;
+    let metrics = Metrics::new()?;
+    let archiving =
+        ArchiverSettings { cut: settings.cut, compression_level: 1, grace: Duration::from_secs(5), yields: true };
+    let (source, store) = (site.source.clone(), site.archive.clone());
+    let (window, _task) = archiver::spawn(source, store, archiving, metrics.clone(), stop.clone());
+    let settings = SnapshotSettings {
+        compression_level: 1,
+        parallelism: 2,
+        lag_limit: Duration::from_secs(10),
+        part_bytes: 1 << 20,
+        lease: LeaseTimes::default(),
+        holder: "the test".to_owned(),
+    };
+    Ok(Snapshotter {
+        source: site.source,
+        archive: site.archive,
+        window,
+        settings,
+        current: CurrentSnapshot::default(),
+        metrics,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inside_a_large_collection_only_the_open_part_is_read_again() -> Test {
+    let set = ReplicaSet::single().await?;
+    fill(&set, "shop", "orders", 0, 60_000, 500).await?;
+    let archive = Archive::new();
+    let parts = || {
+        let objects = archive.objects();
+        let of_segments = objects.iter().filter_map(|(key, path)| match key {
+            ObjectKey::Segment { part, .. } => Some((*part, path.metadata().unwrap().modified().unwrap())),
+            _ => None,
+        });
+        of_segments.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (stop, archiving) = (CancellationToken::new(), CancellationToken::new());
+    let snapshotter = small_parts(&set, &archive, &archiving).await?;
+    let stopping = async {
+        until("some parts", Duration::from_secs(30), async || (parts().len() >= 5).then_some(())).await.unwrap();
+        stop.cancel();
+    };
+    let (result, ()) = tokio::join!(snapshotter.take(&stop), stopping);
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    let kept = parts();
+    let manifest = snapshotter.take(&CancellationToken::new()).await?;
+    let read = archive.read(&manifest);
+    let (record, found) = read.iter().find(|(record, _)| record.namespace.coll == "orders").unwrap();
+    assert_eq!(sorted(found.clone()), sorted(documents(&set, "shop", "orders").await?));
+    let named: Vec<u32> = record.segments.iter().map(|segment| segment.part).collect();
+    let reused = kept.iter().filter(|(part, time)| named.contains(part) && parts().get(part) == Some(time)).count();
+    assert!(reused >= 4, "{reused} of {} parts were kept", kept.len());
+    assert!(named.len() > kept.len(), "{named:?}");
+    archiving.cancel();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_snapshot_that_was_taken_over_ends_without_harm() -> Test {
+    let set = ReplicaSet::single().await?;
+    for number in 0..200 {
+        fill(&set, "many", &format!("c{number}"), 0, 30, 1_000).await?;
+    }
+    let archive = Archive::new();
+    let (uri, url) = (set.uri(), archive.url());
+    let args = ["snapshot", "--uri", &uri, "--archive", &url, "--scan-parallelism", "1"];
+    let mut first = Sidecar::run_program(std::path::Path::new(support::BINARY), args, &[])?;
+    until("some segments", Duration::from_secs(30), async || {
+        (archive.objects().iter().filter(|(key, _)| matches!(key, ObjectKey::Segment { .. })).count() > 10)
+            .then_some(())
+    })
+    .await?;
+    first.pause()?;
+    assert!(archive.manifests().is_empty());
+    let second = sidecar(&args).await;
+    assert_eq!(second.exit_code, 0, "{}", second.stderr);
+    let manifest = archive.manifests().pop().unwrap();
+    first.resume()?;
+    let code = first.wait(Duration::from_secs(60)).await?.code();
+    assert!(matches!(code, Some(0 | 7)), "{code:?}: {}", first.log());
+    assert_eq!(archive.manifests(), [manifest.clone()]);
+    let read = archive.read(&manifest);
+    assert_eq!(read.len(), 200);
+    assert!(read.iter().all(|(_, documents)| documents.len() == 30));
     Ok(())
 }

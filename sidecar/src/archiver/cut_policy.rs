@@ -54,8 +54,7 @@ impl CutPolicy {
 mod tests {
     use super::*;
 
-    const POLICY: CutPolicy =
-        CutPolicy { span: Duration::from_secs(5), bytes: 1000, idle: Duration::from_mins(1) };
+    const POLICY: CutPolicy = CutPolicy { span: Duration::from_secs(5), bytes: 1000, idle: Duration::from_mins(1) };
     const AFTER: ClusterTime = ClusterTime::new(90, 1);
     const NOBODY: ClusterTime = ClusterTime::ZERO;
 

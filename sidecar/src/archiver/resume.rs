@@ -42,9 +42,13 @@ pub enum Continuity {
     /// The oplog ends before the archive does.
     Behind,
     /// The oplog starts after the archive ends.
-    Overrun { oldest: ClusterTime },
+    Overrun {
+        oldest: ClusterTime,
+    },
     /// The oplog spans the end of the archive and has another history there.
-    Diverged { found: Option<i64> },
+    Diverged {
+        found: Option<i64>,
+    },
 }
 
 /// `archived` is the last entry of the archive.
@@ -131,7 +135,9 @@ async fn record_gap(archive: &ArchiveStore, after: ClusterTime, through: Cluster
 
 fn diverged(member: &str, archived: OpTime, found: Option<i64>) -> Error {
     let detail = match found {
-        Some(term) => format!("the entry at {} has term {term}, in the archive it has term {}", archived.ts, archived.term),
+        Some(term) => {
+            format!("the entry at {} has term {term}, in the archive it has term {}", archived.ts, archived.term)
+        }
         None => format!("the oplog spans {} but has no entry there, where the archive ends", archived.ts),
     };
     Error::Diverged { member: member.to_owned(), detail }
@@ -184,9 +190,6 @@ mod tests {
     #[test]
     fn a_member_that_is_behind_has_no_gap_and_one_that_rolled_over_has() {
         assert_eq!(judge(at(50, 2), &view(10, 49, None)), Continuity::Behind);
-        assert_eq!(
-            judge(at(50, 2), &view(51, 90, None)),
-            Continuity::Overrun { oldest: ClusterTime::new(51, 1) }
-        );
+        assert_eq!(judge(at(50, 2), &view(51, 90, None)), Continuity::Overrun { oldest: ClusterTime::new(51, 1) });
     }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive::ClusterTime;
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::now_text;
 use crate::error::{Error, Result};
 
 /// A member that was silent for this long is not alive: the tail gets an answer every second.
@@ -26,7 +28,20 @@ pub struct ArchiverState {
     pub pending_since: Option<Instant>,
     pub oldest_entry: Option<ClusterTime>,
     pub gaps: u64,
-    pub last_error: Option<String>,
+    /// Until the next success.
+    pub last_error: Option<LastError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    pub at: String,
+    pub what: String,
+}
+
+impl LastError {
+    pub fn now(error: &Error) -> Self {
+        Self { at: now_text(), what: error.to_string() }
+    }
 }
 
 impl ArchiverState {
@@ -46,18 +61,16 @@ impl ArchiverState {
     /// Why it must not be relied on now.
     pub fn why_not_ready(&self, span: Duration) -> Option<String> {
         if self.member.is_none() || self.heard_at.is_none() {
-            return Some(self.last_error.clone().unwrap_or_else(|| "no member of the replica set was read yet".to_owned()));
+            let unknown = || "no member of the replica set was read yet".to_owned();
+            return Some(self.last_error.as_ref().map_or_else(unknown, |error| error.what.clone()));
         }
         let (Some(heard), limit) = (self.heard_at, span * 3) else { return None };
+        let error = self.last_error.as_ref().map(|error| format!(": {}", error.what)).unwrap_or_default();
         if heard.elapsed() > limit.max(SILENCE) {
-            let error = self.last_error.clone().unwrap_or_default();
-            return Some(format!("nothing was read from the oplog for {} s; {error}", heard.elapsed().as_secs()));
+            return Some(format!("nothing was read from the oplog for {} s{error}", heard.elapsed().as_secs()));
         }
         let pending = self.pending_since?.elapsed();
-        (pending > limit).then(|| {
-            let error = self.last_error.clone().unwrap_or_default();
-            format!("writes have waited for {} s to be archived; {error}", pending.as_secs())
-        })
+        (pending > limit).then(|| format!("writes have waited for {} s to be archived{error}", pending.as_secs()))
     }
 }
 

@@ -32,7 +32,8 @@ fn flags_come_before_the_environment_and_the_environment_before_the_file() {
     flags.insert("slice_span", "7s");
     flags.insert("config", "/etc/t.toml");
     let variables = Map::from([("TIDEMARK_SLICE_SPAN", "8s"), ("TIDEMARK_SLICE_IDLE", "40s"), ("TIDEMARK_MEMBER", "")]);
-    let file = "slice_span = \"9s\"\nslice_idle = \"50s\"\nscan_parallelism = 3\nmember = \"h:2\"\nnew_lineage = true\n";
+    let file =
+        "slice_span = \"9s\"\nslice_idle = \"50s\"\nscan_parallelism = 3\nmember = \"h:2\"\nnew_lineage = true\n";
     let config = load(&flags, &variables, Some(file)).unwrap();
     assert_eq!(config.cut.span, Duration::from_secs(7));
     assert_eq!(config.cut.idle, Duration::from_secs(40));
@@ -53,16 +54,10 @@ fn every_mistake_is_reported_at_once() {
     ]);
     let problems = load(&flags, &Map::from([("TIDEMARK_MEMBER", "h")]), Some("slice_idel = \"5s\"")).unwrap_err();
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, [
-        "slice_idel",
-        "uri",
-        "archive",
-        "member",
-        "listen",
-        "snapshot_schedule",
-        "slice_span",
-        "slice_bytes"
-    ]);
+    assert_eq!(
+        keys,
+        ["slice_idel", "uri", "archive", "member", "listen", "snapshot_schedule", "slice_span", "slice_bytes"]
+    );
     let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(!text.contains("hunter2"), "{text}");
     assert!(text.contains("listen = `9717` (flag)"), "{text}");

@@ -24,42 +24,58 @@ pub fn render(status: &StatusReport) -> String {
         write(&mut page, format_args!("<p class=\"bad\">{}</p>", escape(reason)));
     }
     let seconds = |value: Option<f64>| value.map(|value| format!("{value:.0} s"));
-    table(&mut page, "Oplog archive", &[
-        ("Lineage", status.lineage.clone()),
-        ("Archive", Some(status.archive.clone())),
-        ("Member", status.member.clone()),
-        ("Archived through", status.archived_through.map(|time| {
-            format!("{} ({time})", crate::clock::text_of_seconds(time.seconds))
-        })),
-        ("Archive lag", seconds(status.archive_lag_seconds)),
-        ("Oplog headroom", seconds(status.oplog_headroom_seconds)),
-        ("Gaps since start", Some(status.gaps.to_string())),
-    ]);
+    table(
+        &mut page,
+        "Oplog archive",
+        &[
+            ("Lineage", status.lineage.clone()),
+            ("Archive", Some(status.archive.clone())),
+            ("Member", status.member.clone()),
+            (
+                "Archived through",
+                status.archived_through.map(|time| format!("{} ({time})", crate::clock::text_of_seconds(time.seconds))),
+            ),
+            ("Archive lag", seconds(status.archive_lag_seconds)),
+            ("Oplog headroom", seconds(status.oplog_headroom_seconds)),
+            ("Gaps since start", Some(status.gaps.to_string())),
+        ],
+    );
     if let Some(current) = &status.current_snapshot {
-        table(&mut page, "Snapshot in progress", &[
-            ("Id", current.id.clone()),
-            ("Phase", Some(format!("{:?}", current.phase))),
-            ("Collections", Some(format!("{} of {}", current.collections_done, current.collections))),
-            ("Documents", Some(current.documents.to_string())),
-            ("Bytes", Some(current.bytes.to_string())),
-        ]);
+        table(
+            &mut page,
+            "Snapshot in progress",
+            &[
+                ("Id", current.id.clone()),
+                ("Phase", Some(format!("{:?}", current.phase))),
+                ("Collections", Some(format!("{} of {}", current.collections_done, current.collections))),
+                ("Documents", Some(current.documents.to_string())),
+                ("Bytes", Some(current.bytes.to_string())),
+            ],
+        );
     }
     let last = status.last_snapshot.as_ref();
-    table(&mut page, "Last snapshot", &[
-        ("Id", last.map(|snapshot| snapshot.id.clone())),
-        ("Consistent at", last.map(|snapshot| snapshot.end.to_string())),
-        ("Published", last.map(|snapshot| snapshot.published_at.clone())),
-        ("Documents", last.map(|snapshot| snapshot.documents.to_string())),
-        ("Bytes, as stored", last.map(|snapshot| format!("{} ({} stored)", snapshot.bytes, snapshot.stored_bytes))),
-        ("Next", status.next_snapshot_at.clone()),
-    ]);
+    table(
+        &mut page,
+        "Last snapshot",
+        &[
+            ("Id", last.map(|snapshot| snapshot.id.clone())),
+            ("Consistent at", last.map(|snapshot| snapshot.end.to_string())),
+            ("Published", last.map(|snapshot| snapshot.published_at.clone())),
+            ("Documents", last.map(|snapshot| snapshot.documents.to_string())),
+            ("Bytes, as stored", last.map(|snapshot| format!("{} ({} stored)", snapshot.bytes, snapshot.stored_bytes))),
+            ("Next", status.next_snapshot_at.clone()),
+        ],
+    );
     if let Some(error) = &status.last_error {
         table(&mut page, "Last error", &[("At", Some(error.at.clone())), ("What", Some(error.what.clone()))]);
     }
-    write(&mut page, format_args!(
-        "<p class=\"dim\">version {} · <a href=\"/status\">JSON</a> · <a href=\"/metrics\">metrics</a></p></body></html>\n",
-        escape(status.version)
-    ));
+    write(
+        &mut page,
+        format_args!(
+            "<p class=\"dim\">version {} · <a href=\"/status\">JSON</a> · <a href=\"/metrics\">metrics</a></p></body></html>\n",
+            escape(status.version)
+        ),
+    );
     page
 }
 

@@ -33,7 +33,8 @@ impl CompressorPool {
 
     /// Starts to compress as soon as there is room; that is where back-pressure comes from.
     pub async fn start(&self, block: Block) -> Result<Compressing> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|error| Error::Internal(error.to_string()))?;
+        let permit =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|error| Error::Internal(error.to_string()))?;
         let pool = self.clone();
         Ok(tokio::task::spawn_blocking(move || {
             let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -131,7 +131,9 @@ impl Marks {
             if !is_done && !name.starts_with("open-") {
                 continue;
             }
-            if let Some(number) = name.strip_prefix("done-").and_then(|rest| rest.strip_suffix(".bson")?.parse::<u32>().ok()) {
+            if let Some(number) =
+                name.strip_prefix("done-").and_then(|rest| rest.strip_suffix(".bson")?.parse::<u32>().ok())
+            {
                 found.next_done = found.next_done.max(number + 1);
             }
             let Some(body) = self.archive.get_control(&path, LIMIT).await? else { continue };
@@ -140,7 +142,8 @@ impl Marks {
                 let Ok(record) = CollectionRecord::from_document(document) else { continue };
                 if is_done {
                     found.done.insert(record.uuid, record);
-                } else if let (Ok(Some(token)), Ok(member)) = (document.get("resumeToken"), document.get_str("member")) {
+                } else if let (Ok(Some(token)), Ok(member)) = (document.get("resumeToken"), document.get_str("member"))
+                {
                     let mark = OpenMark { resume_token: token.into(), member: member.to_owned(), record };
                     found.open.insert(mark.record.uuid, mark);
                 }

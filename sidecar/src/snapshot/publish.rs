@@ -121,10 +121,8 @@ async fn already_published(snapshotter: &Snapshotter, own: &SnapshotManifest) ->
 /// Marks, and segments of interrupted attempts that the manifest does not name. Only once the manifest is published:
 /// from then on no other attempt can refer to them. What cannot be removed does no harm.
 async fn clean_up(snapshotter: &Snapshotter, manifest: &SnapshotManifest, records: &[CollectionRecord]) {
-    let named: std::collections::HashSet<_> = records
-        .iter()
-        .flat_map(|record| record.segments.iter().map(|segment| (record.uuid, segment.part)))
-        .collect();
+    let named: std::collections::HashSet<_> =
+        records.iter().flat_map(|record| record.segments.iter().map(|segment| (record.uuid, segment.part))).collect();
     let archive = &snapshotter.archive;
     let prefix = ObjectKey::segments_prefix(&archive.lineage, &manifest.snapshot);
     let cleaned = async {

@@ -78,7 +78,10 @@ struct Reached {
 
 enum Disturbance {
     /// Try again, from the last finished segment or from the beginning.
-    Again { from_start: bool, error: Error },
+    Again {
+        from_start: bool,
+        error: Error,
+    },
     Gone,
     Fatal(Error),
 }
@@ -97,7 +100,9 @@ impl From<ReplsetError> for Disturbance {
         match error.kind() {
             ErrorKind::CollectionGone => Self::Gone,
             ErrorKind::ResumeRefused => Self::Again { from_start: true, error: error.into() },
-            ErrorKind::QueryPlanKilled | ErrorKind::CursorLost => Self::Again { from_start: false, error: error.into() },
+            ErrorKind::QueryPlanKilled | ErrorKind::CursorLost => {
+                Self::Again { from_start: false, error: error.into() }
+            }
             _ if error.is_retryable() => Self::Again { from_start: false, error: error.into() },
             _ => Self::Fatal(error.into()),
         }

@@ -31,7 +31,9 @@ impl Throttle {
     pub async fn watch(self, source: Source, host: String, limit: Duration, stop: CancellationToken) {
         while pause_unless_stopped(LOOK_EVERY, &stop).await {
             let lag = match source.topology().await {
-                Ok(topology) => topology.members.iter().find(|member| member.host == host).and_then(|member| member.lag_seconds),
+                Ok(topology) => {
+                    topology.members.iter().find(|member| member.host == host).and_then(|member| member.lag_seconds)
+                }
                 // The scan itself finds out what is wrong with the server.
                 Err(_) => continue,
             };
@@ -39,7 +41,12 @@ impl Throttle {
             let after = next_pause(before, Duration::from_secs(u64::from(lag.unwrap_or(0))) > limit);
             self.pause_ms.store(after, Ordering::Relaxed);
             if after > before {
-                tracing::warn!(member = host, lag_seconds = lag, pause_ms = after, "member lags behind; scanning more slowly");
+                tracing::warn!(
+                    member = host,
+                    lag_seconds = lag,
+                    pause_ms = after,
+                    "member lags behind; scanning more slowly"
+                );
             }
         }
     }
