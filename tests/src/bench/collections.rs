@@ -1,5 +1,7 @@
 //! Thousands of small collections: the cost of each must not grow with their number.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{Document, doc};
@@ -19,6 +21,8 @@ const FLAT: f64 = 1.25;
 
 struct Point {
     collections: u64,
+    /// What a client needs to create and fill them, four at a time.
+    creation_seconds: f64,
     snapshot: Work,
     restore: Work,
 }
@@ -28,6 +32,15 @@ pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let many = point(options.scaled(MANY)).await?;
     compare(table, "snapshot", &few, &many, |point| &point.snapshot);
     compare(table, "restore", &few, &many, |point| &point.restore);
+    for point in [&few, &many] {
+        let seconds = point.restore.usage.wall_seconds;
+        table.ratio(
+            &format!("restore of {} collections, wall time", count(point.collections)),
+            (seconds, format!("{seconds:.1} s")),
+            (point.creation_seconds, format!("a client creating them {:.1} s", point.creation_seconds)),
+            None,
+        );
+    }
     table.note(format!(
         "{} collections: snapshot {}; restore {} ({})",
         count(many.collections),
@@ -55,7 +68,9 @@ fn compare(table: &mut Table, what: &str, few: &Point, many: &Point, work: impl 
 async fn point(collections: u64) -> Result<Point> {
     progress(&format!("creating {} collections", count(collections)));
     let source = server().await?;
+    let started = Instant::now();
     create(&source, collections).await?;
+    let creation_seconds = started.elapsed().as_secs_f64();
     let archive = ArchiveFolder::new()?;
     let snapshot = tidemark::snapshot(&source, &archive).await?;
     let taken = snapshot.report["snapshot"]["collections"].as_u64().context("the snapshot counts its collections")?;
@@ -63,7 +78,7 @@ async fn point(collections: u64) -> Result<Point> {
     drop(source);
     let destination = server().await?;
     let restore = tidemark::restore(&archive, "latest", &destination).await?;
-    Ok(Point { collections, snapshot, restore })
+    Ok(Point { collections, creation_seconds, snapshot, restore })
 }
 
 async fn create(set: &ReplicaSet, collections: u64) -> Result<()> {
