@@ -140,7 +140,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
     let opened = Site::open_patiently(config, &board, &stop).await;
     let result = match opened {
         Ok(site) => {
-            tasks.start(site, config, &board);
+            tasks.start(&site, config, &board);
             tasks.wait(config.shutdown_grace).await
         }
         Err(Error::Cancelled) => Ok(()),
@@ -175,7 +175,7 @@ impl Tasks {
         });
     }
 
-    fn start(&self, site: Site, config: &Config, board: &StatusBoard) {
+    fn start(&self, site: &Site, config: &Config, board: &StatusBoard) {
         let settings = archiver_settings(config, config.cut, false);
         let (source, archive) = (site.source.clone(), site.archive.clone());
         let (window, archiving) = archiver::spawn(source, archive, settings, board.metrics.clone(), self.stop.clone());

@@ -41,6 +41,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
 pub struct Flags {
     /// Connection string of the replica set; a password is better given in TIDEMARK_URI
     #[arg(long, global = true, value_name = "URI")]

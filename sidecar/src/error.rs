@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn record(key: impl ToString) -> impl FnOnce(RecordError) -> Self {
+    pub fn record<K: ToString + ?Sized>(key: &K) -> impl FnOnce(RecordError) -> Self + use<K> {
         let key = key.to_string();
         move |problem| Self::Record { key, problem }
     }

@@ -220,8 +220,8 @@ mod tests {
     const TIMES: LeaseTimes = LeaseTimes { heartbeat: Duration::from_millis(20), patience: Duration::from_millis(200) };
 
     async fn archive() -> ArchiveStore {
-        let memory = Arc::new(MemoryStore::new());
-        let stores = Stores { archive: memory.clone(), control: memory };
+        let memory = MemoryStore::new();
+        let stores = Stores { archive: Arc::new(memory.clone()), control: Arc::new(memory) };
         let record = LineageRecord::new("rs-1".parse().unwrap(), "rs", "1", now_text());
         ArchiveStore::open(stores, &record, false).await.unwrap()
     }

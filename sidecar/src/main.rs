@@ -70,7 +70,7 @@ async fn execute(command: &Command, config: &Config, stop: CancellationToken) ->
                 let error =
                     results.iter().find(|result| result.exit_code == code).and_then(|result| result.error.clone());
                 let error = serde_json::to_value(error).unwrap_or(Value::Null);
-                println!("{}", output::envelope("check", outcome, code, error, json!({ "checks": results })));
+                println!("{}", output::envelope("check", outcome, code, &error, json!({ "checks": results })));
             } else {
                 print!("{}", check::text(&results));
             }
@@ -100,7 +100,7 @@ fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
             "kind": "usage", "what": "the configuration cannot be used", "where": "command line, environment, file",
             "cause": lines.join("\n"), "next": "sidecar --help",
         });
-        println!("{}", output::envelope(name, "refused", USAGE, error, json!({})));
+        println!("{}", output::envelope(name, "refused", USAGE, &error, json!({})));
     }
     eprintln!("error: the configuration cannot be used\n{}\n  next: sidecar --help", lines.join("\n"));
     ExitCode::from(USAGE)

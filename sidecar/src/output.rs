@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::error::Error;
 
 /// The members that every command has, followed by its own.
-pub fn envelope(command: &str, outcome: &str, exit_code: u8, error: Value, own: Value) -> Value {
+pub fn envelope(command: &str, outcome: &str, exit_code: u8, error: &Value, own: Value) -> Value {
     let mut object = json!({
         "schema": 1, "command": command, "outcome": outcome, "exit_code": exit_code, "error": error,
     });
@@ -19,7 +19,7 @@ pub fn envelope(command: &str, outcome: &str, exit_code: u8, error: Value, own: 
 pub fn failed(command: &str, error: &Error) -> Value {
     let outcome = if matches!(error.exit_code(), 2 | 7 | 9) { "refused" } else { "failed" };
     let report = serde_json::to_value(error.report()).unwrap_or(Value::Null);
-    envelope(command, outcome, error.exit_code(), report, json!({}))
+    envelope(command, outcome, error.exit_code(), &report, json!({}))
 }
 
 pub fn snapshot_json(manifest: &SnapshotManifest) -> Value {
@@ -37,7 +37,7 @@ pub fn snapshot_json(manifest: &SnapshotManifest) -> Value {
             "stored_bytes": manifest.totals.stored_bytes,
         },
     });
-    envelope("snapshot", "ok", 0, Value::Null, own)
+    envelope("snapshot", "ok", 0, &Value::Null, own)
 }
 
 pub fn snapshot_line(manifest: &SnapshotManifest) -> String {

@@ -41,7 +41,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 
 pub fn whole_number<T>(text: &str, least: T, most: T) -> Result<T, String>
 where
-    T: std::str::FromStr + PartialOrd + std::fmt::Display,
+    T: Copy + std::str::FromStr + PartialOrd + std::fmt::Display,
 {
     text.parse()
         .ok()
