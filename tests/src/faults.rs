@@ -7,7 +7,7 @@ use mongodb::Client;
 use mongodb::bson::{Document, doc};
 
 /// How long the held command stands. Turning the fail point off does not wake it.
-const HOLD: Duration = Duration::from_millis(3_000);
+const HOLD: Duration = Duration::from_secs(3);
 
 /// A command that stands still, or will when it comes.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::archive_folder::ArchiveFolder;
 use crate::faults;
 use crate::restored::Restored;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A cluster time at which the state is known.
 #[derive(Debug)]

@@ -116,7 +116,6 @@ pub async fn restore(
     phases.begin("check");
     let checked = check::check(&context, &window, &views).await?;
     routes.drop_staging(&context.destination).await?;
-    context.destination.majority_barrier().await?;
     context.state.complete(&context.destination, &plan).await?;
     if options.release {
         phases.begin("release");

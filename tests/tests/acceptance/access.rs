@@ -117,18 +117,15 @@ async fn the_documented_roles_suffice_and_each_of_them_is_needed() -> Result<()>
     scenario.run("shop", doc! { "create": "series", "timeseries": { "timeField": "at" } }).await?;
     scenario.run("shop", doc! { "create": "seen", "viewOn": "orders", "pipeline": [] }).await?;
     scenario.insert("shop", "system.js", [doc! { "_id": "f", "value": 1 }]).await?;
-    for left_out in 0..SOURCE_ROLES.len() {
-        let name = format!("source without {}", SOURCE_ROLES[left_out].0);
-        let fewer = SOURCE_ROLES.iter().enumerate().filter(|(index, _)| *index != left_out).map(|(_, role)| role);
+    for left_out in SOURCE_ROLES {
+        let name = format!("source without {}", left_out.0);
+        let fewer = SOURCE_ROLES.iter().filter(|role| *role != left_out);
         create_user(&scenario.source, &name, fewer).await?;
         scenario.uri = scenario.source.uri_as(&name, PASSWORD);
         for command in ["check", "snapshot"] {
             let done = processes::sidecar(scenario.sidecar_arguments(command)).await?;
             let said = format!("{}{}", done.stdout, done.stderr);
-            ensure!(
-                done.exit_code != 0 && names_what_is_missing(&said, SOURCE_ROLES[left_out].0),
-                "{name}: {command}: {done:?}"
-            );
+            ensure!(done.exit_code != 0 && names_what_is_missing(&said, left_out.0), "{name}: {command}: {done:?}");
             ensure!(!said.contains(PASSWORD) && !said.contains("s3cret"), "{said}");
         }
         ensure!(scenario.archive.manifests()?.is_empty(), "{name}");
@@ -144,16 +141,13 @@ async fn the_documented_roles_suffice_and_each_of_them_is_needed() -> Result<()>
 
     let set = with_users().await?;
     let at = moment.at.to_string();
-    for left_out in 0..DESTINATION_ROLES.len() {
-        let name = format!("destination without {}", DESTINATION_ROLES[left_out].0);
-        let fewer = DESTINATION_ROLES.iter().enumerate().filter(|(index, _)| *index != left_out).map(|(_, role)| role);
+    for left_out in DESTINATION_ROLES {
+        let name = format!("destination without {}", left_out.0);
+        let fewer = DESTINATION_ROLES.iter().filter(|role| *role != left_out);
         create_user(&set, &name, fewer).await?;
         let done = scenario.cli(&scenario::restore_arguments(&at, &set.uri_as(&name, PASSWORD))).await?;
         let error = done.json()?["error"].to_string();
-        ensure!(
-            done.exit_code == 2 && names_what_is_missing(&error, DESTINATION_ROLES[left_out].0),
-            "{name}: {done:?}"
-        );
+        ensure!(done.exit_code == 2 && names_what_is_missing(&error, left_out.0), "{name}: {done:?}");
         ensure!(!error.contains("s3cret") && !done.stderr.contains("s3cret"), "{error}");
         let databases = set.client().list_database_names().await?;
         ensure!(!databases.contains(&"shop".to_owned()), "{name}: it wrote before it was refused");

@@ -24,7 +24,7 @@ async fn hostile_documents_are_the_same_bytes_from_the_snapshot_and_from_the_opl
     let changed = database.collection::<RawDocumentBuf>("changed");
     for document in documents.iter().filter(|document| document.set_after_insert.is_empty()).step_by(2) {
         let bytes = RawDocumentBuf::from_bytes(document.bytes.clone())?;
-        let id = bytes.get("_id")?.context("_id")?.to_owned();
+        let id = bytes.get("_id")?.context("_id")?;
         let filter = doc! { "_id": { "$eq": mongodb::bson::Bson::try_from(id)? } };
         if document.bytes.len() < 1 << 20 {
             changed.update_one(filter.clone(), doc! { "$set": { "extra": { "nested": { "$literal": 1 } } } }).await?;

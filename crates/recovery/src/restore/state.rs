@@ -1,8 +1,8 @@
 //! Progress of a restore, kept in the destination (`config.tidemark_restore`), so that the same command resumes it.
 //!
-//! Data is written with `w: 1`, marks with a majority on the same primary: when a mark is there, everything written
-//! before it is committed too, as long as no election came between. That is checked with every mark; after an election
-//! the attempt ends, and the next one goes on from the last mark.
+//! Data is written with `w: 1`. Before a mark is written, a majority write is waited for, and the primary must still
+//! be in the same reign as when the attempt began: then everything the mark speaks of is committed and cannot roll
+//! back. After an election the attempt ends without the mark, and the next one goes on from the one before.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,6 +86,7 @@ impl RestoreState {
     }
 
     pub async fn complete(&self, destination: &Destination, plan: &RestorePlan) -> Result<()> {
+        self.settle(destination).await?;
         let mut document = destination.progress_get(RESTORE).await?.ok_or_else(|| {
             Failure::new(FailureKind::Unexpected, "the restore's own record vanished from config.tidemark_restore")
         })?;
@@ -125,6 +126,7 @@ impl RestoreState {
     }
 
     pub async fn mark_loaded(&self, destination: &Destination, segments: &[String]) -> Result<()> {
+        self.settle(destination).await?;
         let number = self.next_mark.fetch_add(1, Ordering::Relaxed);
         let mut list = bson::RawArrayBuf::new();
         for segment in segments {
@@ -132,8 +134,7 @@ impl RestoreState {
         }
         let mut document = RawDocumentBuf::new();
         document.append(bson::raw::cstr!("segments"), list);
-        destination.progress_put(&format!("{LOADED}{number}"), &document).await?;
-        self.check_attempt(destination).await
+        Ok(destination.progress_put(&format!("{LOADED}{number}"), &document).await?)
     }
 
     /// Entries up to `through` are applied; entries up to `dirty` may be, from now on.
@@ -143,9 +144,9 @@ impl RestoreState {
         through: ClusterTime,
         dirty: ClusterTime,
     ) -> Result<()> {
+        self.settle(destination).await?;
         let document = rawdoc! { "through": Timestamp::from(through), "dirty": Timestamp::from(dirty) };
-        destination.progress_put(REPLAY, &document).await?;
-        self.check_attempt(destination).await
+        Ok(destination.progress_put(REPLAY, &document).await?)
     }
 
     pub async fn mark_parked(destination: &Destination, document: RawDocumentBuf) -> Result<()> {
@@ -156,8 +157,9 @@ impl RestoreState {
         Ok(destination.progress_get(PARKED).await?)
     }
 
-    /// The mark that was just written only counts when no election and no other restore came between.
-    async fn check_attempt(&self, destination: &Destination) -> Result<()> {
+    /// Makes sure that everything written so far is there to stay, and that no other restore has taken over.
+    async fn settle(&self, destination: &Destination) -> Result<()> {
+        destination.majority_barrier().await?;
         let election = destination.election_id().await?;
         if self.election != election {
             return Err(Failure::new(
