@@ -44,6 +44,7 @@ impl Destination {
                 }
             }
         }
+        acknowledged_by_primary(&mut command);
         self.write(&namespace.db, "create a collection", command.finish()).await.map(|_| ())
     }
 
@@ -88,6 +89,7 @@ impl Destination {
             return Ok(());
         }
         command.end().str("commitQuorum", "majority");
+        acknowledged_by_primary(&mut command);
         self.unlimited(&namespace.db, "build indexes", command.finish()).await.map(|_| ())
     }
 
@@ -146,6 +148,12 @@ fn is_one(kind: u8, value: &[u8]) -> bool {
         0x12 => value == 1_i64.to_le_bytes(),
         _ => false,
     }
+}
+
+/// The server's default is a majority, which costs a journal flush for each of thousands of collections; whoever needs
+/// certainty waits once, at [`Destination::majority_barrier`].
+fn acknowledged_by_primary(command: &mut RawWriter) {
+    command.begin_document("writeConcern").i32("w", 1).end();
 }
 
 #[cfg(test)]
