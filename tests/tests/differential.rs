@@ -16,7 +16,7 @@ use testkit::replica_set::ReplicaSet;
 use testkit::workload::{DATABASE_PREFIX, RecordedPoint, Workload};
 
 const DEFAULT_SEEDS: u64 = 20;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restores_to_random_moments_equal_the_source_byte_by_byte() {
@@ -114,10 +114,10 @@ async fn archived(url: &str, at: Timestamp, sidecar: &mut Sidecar) -> Result<()>
     let started = Instant::now();
     while started.elapsed() < LIMIT {
         let (_, status, _) = dr_cli_json(["status", "--archive", url]).await?;
-        if let Some(through) = status["lineages"][0]["archived_through"].as_str() {
-            if cluster_time(through)? >= (at.time, at.increment) {
-                return Ok(());
-            }
+        if let Some(through) = status["lineages"][0]["archived_through"].as_str()
+            && cluster_time(through)? >= (at.time, at.increment)
+        {
+            return Ok(());
         }
         ensure!(sidecar.is_running(), "the sidecar ended: {}", sidecar.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
