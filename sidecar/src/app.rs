@@ -32,6 +32,7 @@ impl Site {
         let source = Source::new(&config.uri, config.member.as_deref());
         // The server first: nothing is created for a URI that is wrong.
         let record = source.lineage().await?;
+        source.bind(&record.lineage);
         let member = source.choose().await?;
         privileges::require(&member.connection, Task::Source).await?;
         let stores = Stores::open(&config.archive, config.control_url()).await?;

@@ -1,6 +1,6 @@
 //! The replica set that is backed up: how it is reached, who it is, and which member is read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use archive::lineage::{LineageRecord, Parent};
@@ -21,6 +21,8 @@ pub struct Source {
     member: Option<Arc<str>>,
     /// To the set as a whole: for its state and for addresses of members.
     whole: Arc<Mutex<Option<Connection>>>,
+    /// The only replica set to read, once it is known: another one can come up under the same name and address.
+    own: Arc<OnceLock<LineageId>>,
 }
 
 /// One member that can be read now, with a connection of its own.
@@ -42,7 +44,21 @@ impl SourceMember {
 
 impl Source {
     pub fn new(uri: &str, member: Option<&str>) -> Self {
-        Self { uri: uri.into(), member: member.map(Into::into), whole: Arc::default() }
+        Self { uri: uri.into(), member: member.map(Into::into), whole: Arc::default(), own: Arc::default() }
+    }
+
+    /// From now on members of any other replica set are refused.
+    pub fn bind(&self, lineage: &LineageId) {
+        self.own.get_or_init(|| lineage.clone());
+    }
+
+    /// Proves that a server belongs to the replica set whose lineage is archived.
+    pub async fn verify(&self, member: &Connection) -> Result<()> {
+        let Some(own) = self.own.get() else { return Ok(()) };
+        let topology = Topology::fetch(member).await?;
+        let found = LineageId::from_replica_set(&topology.set_name, &topology.replica_set_id)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        if found == *own { Ok(()) } else { Err(Error::ForeignLineage { own: found, found: own.to_string() }) }
     }
 
     /// A connection as the URI says: to the set, or to one member when the URI is a direct one.
@@ -77,6 +93,7 @@ impl Source {
         }
         if connection.is_direct() {
             let host = Hello::fetch(&connection).await?.me.unwrap_or_else(|| connection.server().to_owned());
+            self.verify(&connection).await?;
             return Ok(SourceMember { host, connection });
         }
         let topology = Topology::fetch(&connection).await?;
@@ -105,7 +122,9 @@ impl Source {
     }
 
     async fn open(&self, connection: &Connection, host: &str) -> Result<SourceMember> {
-        Ok(SourceMember { host: host.to_owned(), connection: connection.member(host).await? })
+        let connection = connection.member(host).await?;
+        self.verify(&connection).await?;
+        Ok(SourceMember { host: host.to_owned(), connection })
     }
 
     /// Who the replica set is, as its lineage record says it.

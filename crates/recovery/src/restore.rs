@@ -55,9 +55,11 @@ impl Default for RestoreOptions {
 struct Context {
     reader: ArchiveReader,
     destination: Destination,
-    state: RestoreState,
+    state: Arc<RestoreState>,
     progress: Arc<dyn Progress>,
     connections: usize,
+    /// Whether capped collections are created without limits of their own at first.
+    sets_capped_limits_later: bool,
 }
 
 impl Context {
@@ -87,8 +89,15 @@ pub async fn restore(
     phases.begin("preflight");
     let destination = Destination::open(&options.destination_uri, connect).await?;
     let (state, plan) = preflight::check(reader, &destination, plan).await?;
-    let context =
-        Context { reader: reader.clone(), destination, state, progress, connections: options.connections.max(1) };
+    let sets_capped_limits_later = create::can_limit_capped(&destination.server_version().await?.version);
+    let context = Context {
+        sets_capped_limits_later,
+        reader: reader.clone(),
+        destination,
+        state: Arc::new(state),
+        progress,
+        connections: options.connections.max(1),
+    };
     let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
 
     phases.begin("survey");
@@ -108,6 +117,7 @@ pub async fn restore(
     phases.measure(replayed.bytes, 0, replayed.operations);
 
     phases.begin("indexes");
+    create::limit_capped(&context, &window).await?;
     let parked = indexes::build(&context, &window).await?;
     phases.begin("views");
     let views = views::create(&context, &routes).await?;

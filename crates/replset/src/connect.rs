@@ -346,18 +346,50 @@ impl Batches {
     }
 }
 
-/// The URI with its password replaced, for messages and logs.
-pub fn redact_uri(uri: &str) -> String {
-    match userinfo(uri) {
-        Some((start, end)) => match uri[start..end].split_once(':') {
-            Some((user, _)) => format!("{}{user}:***{}", &uri[..start], &uri[end..]),
-            None => uri.to_owned(),
-        },
-        None => uri.to_owned(),
-    }
+/// Options of a connection string that may be shown; the values of all others may hold a secret.
+const SHOWN_OPTIONS: [&str; 14] = [
+    "replicaset",
+    "directconnection",
+    "authsource",
+    "authmechanism",
+    "tls",
+    "ssl",
+    "w",
+    "readpreference",
+    "appname",
+    "maxpoolsize",
+    "connecttimeoutms",
+    "serverselectiontimeoutms",
+    "sockettimeoutms",
+    "retrywrites",
+];
+
+fn is_shown(option: &str) -> bool {
+    SHOWN_OPTIONS.contains(&option.to_ascii_lowercase().as_str())
 }
 
-/// Byte range of `user:password`. The last `@` before the path counts, because people forget to escape one in a password.
+/// The URI with its password and the values of unknown options replaced, for messages and logs.
+pub fn redact_uri(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").map_or(("", uri), |(scheme, rest)| (&uri[..scheme.len() + 3], rest));
+    // A password may hold an unescaped `@`, `/` or `?` by mistake: everything up to the last `@` is user information.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, hosts)) => match user.split_once(':') {
+            Some((user, _)) => (format!("{user}:***@"), hosts),
+            None => (format!("{user}@"), hosts),
+        },
+        None => (String::new(), rest),
+    };
+    let (hosts, query) = rest.split_once('?').map_or((rest, None), |(hosts, query)| (hosts, Some(query)));
+    let query = query.map_or_else(String::new, |query| {
+        let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+            Some((name, _)) if !is_shown(name) => format!("{name}=***"),
+            _ => pair.to_owned(),
+        });
+        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}{user}{hosts}{query}")
+}
+
 fn userinfo(uri: &str) -> Option<(usize, usize)> {
     let start = uri.find("://")? + 3;
     let authority_end = uri[start..].rfind('@').map(|at| start + at)?;
@@ -366,12 +398,16 @@ fn userinfo(uri: &str) -> Option<(usize, usize)> {
 
 /// A driver message with every occurrence of the URI's password removed.
 fn without_secrets(message: &str, uri: &str) -> String {
-    let Some((start, end)) = userinfo(uri) else { return message.to_owned() };
-    let Some((_, password)) = uri[start..end].split_once(':') else { return message.to_owned() };
-    if password.len() < 4 && message.contains(password) {
-        return "the connection string cannot be parsed (check the escaping of user name and password)".to_owned();
-    }
-    message.replace(password, "***")
+    const UNSAFE: &str =
+        "the connection string cannot be parsed (check the escaping of user name and password, and its options)";
+    let password = userinfo(uri).and_then(|(start, end)| uri[start..end].split_once(':')).map(|(_, password)| password);
+    let options = uri.split_once('?').map_or("", |(_, query)| query).split('&').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        (!is_shown(name)).then_some(value)
+    });
+    // A library's message may quote any part of what it could not read.
+    let leaks = password.into_iter().chain(options).any(|secret| !secret.is_empty() && message.contains(secret));
+    if leaks || (uri.contains('@') && !uri.contains("://")) { UNSAFE.to_owned() } else { message.to_owned() }
 }
 
 #[cfg(test)]
@@ -381,7 +417,9 @@ mod tests {
     #[test]
     fn passwords_never_show() {
         for (uri, shown) in [
-            ("mongodb://u:s3cret@h:1/?x=1", "mongodb://u:***@h:1/?x=1"),
+            ("mongodb://u:s3cret@h:1/?x=1&w=1", "mongodb://u:***@h:1/?x=***&w=1"),
+            ("mongodb://h/?tlsCertificateKeyFilePassword=s3cret", "mongodb://h/?tlsCertificateKeyFilePassword=***"),
+            ("u:s3cret@h", "u:***@h"),
             ("mongodb+srv://u:p@ss:w@h/db", "mongodb+srv://u:***@h/db"),
             ("mongodb://u@h:1", "mongodb://u@h:1"),
             ("mongodb://h:1,h:2/?replicaSet=rs", "mongodb://h:1,h:2/?replicaSet=rs"),
@@ -389,7 +427,8 @@ mod tests {
         ] {
             assert_eq!(redact_uri(uri), shown);
         }
-        assert_eq!(without_secrets("bad s3cret in", "mongodb://u:s3cret@h"), "bad *** in");
+        assert!(!without_secrets("bad s3cret in", "mongodb://u:s3cret@h").contains("s3cret"));
+        assert!(!without_secrets("bad s3cret in", "mongodb://h/?somePassword=s3cret").contains("s3cret"));
         assert!(
             !without_secrets("x is bad", "mongodb://u:x@h").contains('x'),
             "short passwords drop the whole message"
@@ -403,6 +442,8 @@ mod tests {
             "mongodb://u:s3cret/x@h:1",
             "mongodb://u:s3cret@h:99999",
             "mongodb://u:s3cret@h/?w=-5",
+            "mongodb://h/?tlsCertificateKeyFilePassword=s3cret&bogus=1",
+            "u:s3cret@h",
             "",
         ] {
             let error = Connection::open(uri, ConnectOptions::default()).await.unwrap_err();

@@ -158,11 +158,12 @@ impl ReplsetError {
             26 => ErrorKind::CollectionGone,
             43 | 136 | 237 => ErrorKind::CursorLost,
             72 if message.contains("greater than the current clusterTime") => ErrorKind::MemberBehind,
-            94 | 76 => ErrorKind::NotReplicaSet,
+            76 => ErrorKind::NotReplicaSet,
             175 => ErrorKind::QueryPlanKilled,
             211 => ErrorKind::ResumeRefused,
             10058 | 10107 | 13435 => ErrorKind::NotPrimary,
-            13436 => ErrorKind::MemberRecovering,
+            // 94: started with --replSet, and its configuration is not there (yet); a member that comes up says so.
+            94 | 13436 => ErrorKind::MemberRecovering,
             code => ErrorKind::Command { code, name: name.to_owned() },
         };
         let detail =

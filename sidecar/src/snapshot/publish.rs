@@ -28,6 +28,8 @@ pub struct Taken {
 
 pub async fn publish(snapshotter: &Snapshotter, member: &SourceMember, mut taken: Taken) -> Result<SnapshotManifest> {
     taken.records.sort_unstable_by(|a, b| (&a.namespace, a.uuid).cmp(&(&b.namespace, b.uuid)));
+    // A set that was re-initialised under the same name during the scan looks like one whose collections were dropped.
+    snapshotter.source.verify(&member.connection).await?;
     let pages = publish_pages(snapshotter, &taken).await?;
     let version = member.version().await?;
     let Taken { beginning, end, records } = &taken;

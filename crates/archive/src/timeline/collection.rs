@@ -110,6 +110,22 @@ impl Collection {
         }
     }
 
+    /// Size in bytes and, when there is one, number of documents that a capped collection is limited to.
+    pub fn capped_limits(&self) -> Option<(i64, Option<i64>)> {
+        let field = |name| self.options.get(name).ok().flatten().and_then(integer);
+        self.capped.then(|| (field("size").unwrap_or_default(), field("max").filter(|max| *max > 0)))
+    }
+
+    /// Options with which a capped collection evicts nothing by itself.
+    ///
+    /// Since 5.0 the oplog has a delete for each document that the source evicted, and a source whose limits were lowered
+    /// keeps more than they allow until its next insert. So the real limits are set after the replay.
+    pub fn unlimited_options(&self) -> RawDocumentBuf {
+        const LARGEST: i64 = 1 << 40;
+        let options = with(&self.options, "max", None);
+        with(&options, "size", Some(RawBsonRef::Int64(LARGEST)))
+    }
+
     /// Whether all `_id`s compare byte by byte; otherwise different texts can be one key.
     pub fn has_simple_collation(&self) -> bool {
         match self.options.get_document("collation") {
@@ -217,15 +233,19 @@ impl Collection {
             match key.as_str() {
                 "collMod" => {}
                 "index" => self.change_index(at, operation, value, strict)?,
+                "cappedSize" => self.options = with(&self.options, "size", Some(value)),
+                "cappedMax" => {
+                    // Zero and less mean no limit.
+                    let limit = integer(value).filter(|limit| *limit > 0).map(|_| value);
+                    self.options = with(&self.options, "max", limit);
+                }
                 "expireAfterSeconds" => self.ttl = integer(value).map(|seconds| CollectionTtl { seconds }),
                 "validator"
                 | "validationLevel"
                 | "validationAction"
                 | "changeStreamPreAndPostImages"
                 | "recordPreImages"
-                | "timeseries"
-                | "cappedSize"
-                | "cappedMax" => {
+                | "timeseries" => {
                     forwarded.append(key, value);
                     changes_options = true;
                 }

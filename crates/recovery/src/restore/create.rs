@@ -39,8 +39,9 @@ pub async fn create(context: &Context, window: &Window) -> Result<Routes> {
 /// Creates one collection; an existing one is that of an earlier attempt, which the preflight made sure of.
 pub async fn create_collection(context: &Context, collection: &Collection) -> Result<()> {
     let namespace = &collection.namespace;
-    let created =
-        context.destination.create_collection(namespace, &collection.options, collection.id_index.as_deref()).await;
+    let unlimited = (collection.capped && context.sets_capped_limits_later).then(|| collection.unlimited_options());
+    let options = unlimited.as_ref().unwrap_or(&collection.options);
+    let created = context.destination.create_collection(namespace, options, collection.id_index.as_deref()).await;
     match created {
         Ok(()) => {}
         Err(error) if context.state.is_resumed() && error.code() == Some(NAMESPACE_EXISTS) => {}
@@ -62,4 +63,27 @@ pub async fn create_collection(context: &Context, collection: &Collection) -> Re
         context.destination.coll_mod_raw(&namespace.db, &command).await?;
     }
     Ok(())
+}
+
+/// Gives capped collections their limits, when everything is replayed.
+pub async fn limit_capped(context: &Context, window: &Window) -> Result<()> {
+    if !context.sets_capped_limits_later {
+        return Ok(());
+    }
+    for collection in window.resolution.collections.values() {
+        let Some((size, max)) = collection.capped_limits() else { continue };
+        let mut command = RawDocumentBuf::new();
+        command.append(bson::raw::cstr!("collMod"), collection.namespace.coll.as_str());
+        command.append(bson::raw::cstr!("cappedSize"), size);
+        if let Some(max) = max {
+            command.append(bson::raw::cstr!("cappedMax"), max);
+        }
+        context.destination.coll_mod_raw(&collection.namespace.db, &command).await?;
+    }
+    Ok(())
+}
+
+/// Whether the server can change the limits of a capped collection (`collMod` since 6.0).
+pub fn can_limit_capped(version: &str) -> bool {
+    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 6)
 }

@@ -132,6 +132,7 @@ impl Loader<'_> {
     }
 
     async fn insert(&self, route: &Route, block: &Block, mode: InsertMode, ordered: bool) -> Result<()> {
+        self.context.state.confirm(&self.context.destination).await?;
         let documents: Vec<&bson::RawDocument> = block.documents().collect();
         self.context.destination.insert_raw(&route.namespace, &documents, mode, ordered).await.map_err(|error| {
             let failure = Failure::from(error);

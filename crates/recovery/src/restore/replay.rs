@@ -217,7 +217,7 @@ impl Workers {
         let mut senders = Vec::new();
         for _ in 0..context.connections {
             let (sender, receiver) = tokio::sync::mpsc::channel(2);
-            tasks.spawn(Worker::new(context.destination.clone()).run(receiver));
+            tasks.spawn(Worker::new(context.destination.clone(), Arc::clone(&context.state)).run(receiver));
             senders.push(sender);
         }
         let batches = senders.iter().map(|_| (Vec::new(), 0)).collect();

@@ -5,7 +5,9 @@
 //! back. After an election the attempt ends without the mark, and the next one goes on from the one before.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use archive::ClusterTime;
 use archive::plan::RestorePlan;
@@ -41,11 +43,23 @@ pub struct RestoreState {
     /// The primary's reign in which this attempt writes.
     election: ObjectId,
     next_mark: AtomicU64,
+    /// When this attempt was last seen to be the one that owns the destination.
+    confirmed: Mutex<Instant>,
 }
+
+/// How long a confirmation holds. By the process's own clock, which goes on while it is stopped: one that wakes up asks
+/// again before it writes.
+const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 
 impl RestoreState {
     pub fn fresh(election: ObjectId) -> Self {
-        Self { stored: None, attempt: ObjectId::new().to_hex(), election, next_mark: AtomicU64::new(0) }
+        Self {
+            stored: None,
+            attempt: ObjectId::new().to_hex(),
+            election,
+            next_mark: AtomicU64::new(0),
+            confirmed: Mutex::new(Instant::now()),
+        }
     }
 
     pub fn resumed(election: ObjectId, stored: Stored) -> Self {
@@ -170,6 +184,17 @@ impl RestoreState {
             .because("writes of the last seconds may have been rolled back")
             .then("run the same command again: it goes on from the last safe point"));
         }
+        self.confirm_owner(destination).await
+    }
+
+    /// Call before every write of data: an attempt that was stopped for a while may have been taken over meanwhile.
+    pub async fn confirm(&self, destination: &Destination) -> Result<()> {
+        let fresh = self.confirmed.lock().is_ok_and(|at| at.elapsed() < CONFIRMED_FOR);
+        if fresh { Ok(()) } else { self.confirm_owner(destination).await }
+    }
+
+    async fn confirm_owner(&self, destination: &Destination) -> Result<()> {
+        let asked = Instant::now();
         let attempt = destination.progress_get(ATTEMPT).await?;
         let holder = attempt.as_ref().and_then(|document| document.get_str("id").ok());
         if holder.is_some_and(|holder| holder != self.attempt) {
@@ -177,6 +202,9 @@ impl RestoreState {
                 .at(destination.server())
                 .because("the same command was started a second time")
                 .then("let that one finish"));
+        }
+        if let Ok(mut confirmed) = self.confirmed.lock() {
+            *confirmed = asked;
         }
         Ok(())
     }

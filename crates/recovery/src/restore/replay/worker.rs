@@ -4,6 +4,7 @@
 //! change that follows one of another kind on the same document first sends what is gathered.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use archive::Namespace;
 use archive::oplog::OpKind;
@@ -12,6 +13,7 @@ use replset::Destination;
 use replset::destination::{Change as UpdateChange, InsertMode, Outcome, Update};
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::state::RestoreState;
 use super::Change;
 use crate::failure::{Failure, FailureKind, Result};
 
@@ -22,11 +24,12 @@ pub enum Message {
 
 pub struct Worker {
     destination: Destination,
+    state: Arc<RestoreState>,
 }
 
 impl Worker {
-    pub fn new(destination: Destination) -> Self {
-        Self { destination }
+    pub fn new(destination: Destination, state: Arc<RestoreState>) -> Self {
+        Self { destination, state }
     }
 
     pub async fn run(self, mut messages: mpsc::Receiver<Message>) -> Result<()> {
@@ -56,6 +59,7 @@ impl Worker {
 
     /// The three kinds touch different documents, so their order does not matter.
     async fn send(&self, namespace: &Namespace, gathered: Gathered) -> Result<()> {
+        self.state.confirm(&self.destination).await?;
         self.inserts(namespace, &gathered.inserts).await?;
         self.updates(namespace, &gathered.updates).await?;
         self.deletes(namespace, &gathered.deletes).await
@@ -183,8 +187,6 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use archive::ClusterTime;
     use bson::{RawDocumentBuf, rawdoc};
     use replset::raw::DocumentKey;
