@@ -25,12 +25,3 @@ async fn the_same_seed_loads_the_same_shop() {
         assert!(left.collections.values().any(|collection| collection.kind == kind), "{kind}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn loading_speed() {
-    let set = ReplicaSet::single().await.unwrap();
-    let loaded = dataset::load_shop(&set.client(), 200_000, 1).await.unwrap();
-    let seconds = loaded.elapsed.as_secs_f64();
-    println!("{loaded:?}: {:.0} documents/s", f64::from(u32::try_from(loaded.documents).unwrap()) / seconds);
-}

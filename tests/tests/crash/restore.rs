@@ -85,8 +85,7 @@ async fn an_unfinished_restore_is_not_mixed_with_another_target() -> Result<()> 
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     attempt.kill9();
-    let other = format!("{}:0", moment.at.seconds);
-    let refused = scenario.cli(&restore_arguments(&other, &uri)).await?;
+    let refused = scenario.cli(&restore_arguments("latest", &uri)).await?;
     ensure!(
         refused.exit_code == 9 && refused.stdout.contains(&at),
         "the target to continue with is named: {refused:?}"

@@ -210,7 +210,6 @@ fn two_hundred_thousand_slices_take_less_than_two_seconds() {
 }
 
 #[test]
-#[ignore = "large; run with --release"]
 fn a_million_slices_take_a_few_seconds() {
     check_scale(1_000_000, 4.0);
 }
