@@ -51,6 +51,11 @@ impl fmt::Display for SliceId {
 pub struct ControlPath(String);
 
 impl ControlPath {
+    /// Of [`crate::high_water::HighWater`].
+    pub fn high_water() -> Self {
+        Self("archived.json".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -12,6 +12,7 @@ pub mod collection_page;
 pub mod coverage;
 pub mod framed;
 pub mod gap;
+pub mod high_water;
 pub mod id_key;
 pub mod ids;
 pub mod json_record;

@@ -9,6 +9,7 @@ use archive::archive_marker::ArchiveMarker;
 use archive::collection_page::{CollectionRecord, PageHeader, ScanOutcome, ScanRecord, SegmentRecord, decode_page};
 use archive::framed::{DEFAULT_BLOCK_BYTES, Encoder, Kind};
 use archive::gap::{Gap, GapReason};
+use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
 use archive::lineage::{LineageRecord, Parent};
 use archive::manifest::{
@@ -68,6 +69,10 @@ fn gap() -> Gap {
         STARTED,
         "the oldest entry of all 3 members is 1767323045:1",
     )
+}
+
+fn high_water() -> HighWater {
+    HighWater::new(ClusterTime::new(1_767_323_045, 9), Some(snapshot()), STARTED)
 }
 
 fn manifest() -> SnapshotManifest {
@@ -179,6 +184,8 @@ fn json_objects_of_format_1_are_read_and_still_written_alike() {
     assert_eq!(start().to_json().unwrap(), golden("start.json"));
     assert_eq!(Gap::from_json(&golden("gap.json")).unwrap(), gap());
     assert_eq!(gap().to_json().unwrap(), golden("gap.json"));
+    assert_eq!(HighWater::from_json(&golden("archived.json")).unwrap(), high_water());
+    assert_eq!(high_water().to_json().unwrap(), golden("archived.json"));
     assert_eq!(SnapshotManifest::from_json(&golden("manifest.json")).unwrap(), manifest());
     assert_eq!(manifest().to_json().unwrap(), golden("manifest.json"));
     assert_eq!(

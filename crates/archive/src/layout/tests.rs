@@ -115,6 +115,7 @@ fn keys_look_as_documented() {
         "rs0-6b03/references/1700000000-0000000001.json",
         "rs0-6b03/drills/20231114T221320Z.json",
         "rs0-6b03/control/leases/archiver/0000000001.json",
+        "rs0-6b03/control/archived.json",
     ] {
         assert_eq!(key.parse::<ObjectKey>().unwrap().to_string(), key);
     }
