@@ -5,6 +5,7 @@
 //! never an entry that could roll back. Memory is bounded by one slice: nothing is read while a full one waits for the
 //! store. Used by `run`, and by `snapshot` for its own window when nobody else archives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use archive::layout::ObjectKey;
@@ -23,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::source::{Source, SourceMember};
 
 mod cut_policy;
+mod lookout;
 mod open_slice;
 mod resume;
 mod window;
@@ -31,9 +33,6 @@ pub use cut_policy::{CutPolicy, CutReason, OpenSliceAge};
 use open_slice::{FinishedSlice, OpenSlice, entry_time};
 use resume::Position;
 pub use window::{ArchiveWindow, ArchiverState, LastError, WindowEnds, window};
-
-/// How often the oldest entry of the oplog is looked up, for the headroom.
-const HEADROOM_EVERY: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
 pub struct ArchiverSettings {
@@ -131,13 +130,8 @@ impl Archiver {
         };
         let mut tail = oplog::tail(&member.connection, from, options).await?;
         let mut slice = self.open_slice(position)?;
-        let mut headroom_at = Instant::now();
         let stop = self.stop.clone();
         loop {
-            if headroom_at.elapsed() >= HEADROOM_EVERY || self.ends.state.borrow().oldest_entry.is_none() {
-                headroom_at = Instant::now();
-                self.look_at_headroom(member).await?;
-            }
             let batch = tokio::select! {
                 batch = tail.next_batch() => batch?,
                 () = stop.cancelled() => {
@@ -150,7 +144,10 @@ impl Archiver {
             if let Some(reason) = self.settings.cut.due(&slice.age(), position.after, wanted) {
                 self.cut(&mut slice, position, reason).await?;
             }
-            self.ends.state.send_modify(|state| state.pending_since = slice.first_write());
+            self.ends.state.send_modify(|state| {
+                state.pending_since = slice.first_write();
+                state.seen.read(slice.last_write());
+            });
         }
     }
 
@@ -162,7 +159,6 @@ impl Archiver {
     async fn take(&mut self, batch: &OplogBatch, slice: &mut OpenSlice, position: &mut Position) -> Result<()> {
         self.ends.state.send_modify(|state| {
             state.heard_at = Some(Instant::now());
-            state.server_time = Some(batch.operation_time);
             state.last_error = None;
         });
         let mut entries = batch.entries()?.peekable();
@@ -277,14 +273,6 @@ impl Archiver {
         }
     }
 
-    async fn look_at_headroom(&self, member: &SourceMember) -> Result<()> {
-        if let Some(oldest) = oplog::oldest_entry(&member.connection).await? {
-            let oldest = entry_time(&oldest)?;
-            self.ends.state.send_modify(|state| state.oldest_entry = Some(oldest));
-        }
-        Ok(())
-    }
-
     async fn stop_with(&mut self, mut slice: OpenSlice, position: &mut Position) -> Result<()> {
         if slice.last().is_none() {
             return Ok(());
@@ -313,6 +301,13 @@ pub fn spawn(
     stop: CancellationToken,
 ) -> (ArchiveWindow, tokio::task::JoinHandle<Result<()>>) {
     let (window, ends) = window();
+    let lookout = lookout::run(source.clone(), Arc::clone(&ends.state));
     let archiver = Archiver { source, archive, settings, ends, metrics, stop, expects_another: false };
-    (window, tokio::spawn(archiver.run()))
+    let task = tokio::spawn(async move {
+        tokio::select! {
+            ended = archiver.run() => ended,
+            never = lookout => match never {},
+        }
+    });
+    (window, task)
 }

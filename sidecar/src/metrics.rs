@@ -132,7 +132,7 @@ impl Metrics {
             )?,
             oplog_headroom: late(
                 "tidemark_oplog_headroom_seconds",
-                "Seconds of oplog between its oldest entry and what is archived; at 0 there is a gap.",
+                "Seconds of oplog between its oldest entry and what is archived, while that can be asked; at 0 there is a gap.",
             )?,
             registry: registry.clone(),
         };

@@ -105,6 +105,12 @@ impl Source {
         self.open(&connection, &chosen.host).await
     }
 
+    /// The member of that name, whatever the others would choose.
+    pub async fn member(&self, host: &str) -> Result<SourceMember> {
+        let connection = self.connection().await?;
+        self.open(&connection, host).await
+    }
+
     /// Every other member that holds data and can be reached.
     pub async fn others(&self, than: &str) -> Result<Vec<SourceMember>> {
         let connection = self.connection().await?;

@@ -19,6 +19,7 @@ pub struct OpenSlice {
     object: Vec<u8>,
     first_entry: Option<Instant>,
     first_write: Option<Instant>,
+    last_write: Option<ClusterTime>,
 }
 
 /// A slice as it will be stored.
@@ -48,7 +49,14 @@ impl OpenSlice {
             after_digest: position.entry.map(|entry| entry.digest),
         };
         let (encoder, object) = SliceEncoder::new(&header, DEFAULT_BLOCK_BYTES)?;
-        Ok(Self { encoder, compressor: BlockCompressor::new(level)?, object, first_entry: None, first_write: None })
+        Ok(Self {
+            encoder,
+            compressor: BlockCompressor::new(level)?,
+            object,
+            first_entry: None,
+            first_write: None,
+            last_write: None,
+        })
     }
 
     /// Takes the next entry.
@@ -57,8 +65,9 @@ impl OpenSlice {
             self.object.extend_from_slice(&self.compressor.compress(&block)?.bytes);
         }
         self.first_entry.get_or_insert_with(Instant::now);
-        if self.first_write.is_none() && !is_noop(entry) {
-            self.first_write = Some(Instant::now());
+        if !is_noop(entry) {
+            self.first_write.get_or_insert_with(Instant::now);
+            self.last_write = self.last();
         }
         Ok(())
     }
@@ -73,6 +82,10 @@ impl OpenSlice {
 
     pub fn first_write(&self) -> Option<Instant> {
         self.first_write
+    }
+
+    pub fn last_write(&self) -> Option<ClusterTime> {
+        self.last_write
     }
 
     pub fn age(&self) -> OpenSliceAge {

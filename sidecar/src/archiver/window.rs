@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_text;
 use crate::error::{Error, Result};
 
-/// A member that was silent for this long is not alive: the tail gets an answer every second.
+/// A member that was silent for this long is not alive, and what it said is not known any more: the tail gets an answer
+/// every second, the lookout every two.
 const SILENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Default)]
@@ -21,15 +22,38 @@ pub struct ArchiverState {
     /// Where this archiver has started; everything from here to `archived_through` was archived without a break.
     pub started_after: Option<ClusterTime>,
     pub archived_through: Option<ClusterTime>,
-    /// Of the server's last reply.
-    pub server_time: Option<ClusterTime>,
+    /// When the tail got its last reply.
     pub heard_at: Option<Instant>,
     /// When the oldest write that is not published yet was read.
     pub pending_since: Option<Instant>,
-    pub oldest_entry: Option<ClusterTime>,
+    /// What the server itself showed, whether or not anything was read or could be stored.
+    pub seen: OplogSeen,
     pub gaps: u64,
     /// Until the next success.
     pub last_error: Option<LastError>,
+}
+
+/// The ends of the server's oplog, and when they were looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OplogSeen {
+    pub oldest: Option<(ClusterTime, Instant)>,
+    /// The newest committed write that is not a no-op of the server's own, of those that the archive once lacked.
+    pub newest_write: Option<ClusterTime>,
+    /// When the server was last asked for it.
+    pub newest_write_at: Option<Instant>,
+}
+
+impl OplogSeen {
+    pub fn looked(&mut self, newest_write: Option<ClusterTime>) {
+        self.read(newest_write);
+        self.newest_write_at = Some(Instant::now());
+    }
+
+    /// A committed write that came by the tail, between two looks.
+    pub fn read(&mut self, write: Option<ClusterTime>) {
+        // One member can know less than another did.
+        self.newest_write = self.newest_write.max(write);
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,17 +69,20 @@ impl LastError {
 }
 
 impl ArchiverState {
-    /// How many seconds of committed writes the archive lacks; unknown before the first reply.
+    /// How many seconds of committed writes the archive lacks, by what the server has and what is published; while the
+    /// server is silent it may have gone on. Unknown before the first look.
     pub fn lag_seconds(&self) -> Option<f64> {
-        let (archived, server) = (self.archived_through?, self.server_time?);
-        let silent = self.heard_at.map(|at| at.elapsed()).filter(|silent| *silent > SILENCE).unwrap_or_default();
-        let behind = if self.pending_since.is_some() { server.seconds.saturating_sub(archived.seconds) } else { 0 };
+        let (archived, looked_at) = (self.archived_through?, self.seen.newest_write_at?);
+        let silent = Some(looked_at.elapsed()).filter(|silent| *silent > SILENCE).unwrap_or_default();
+        let behind = self.seen.newest_write.map_or(0, |write| write.seconds.saturating_sub(archived.seconds));
         Some(f64::from(behind) + silent.as_secs_f64())
     }
 
+    /// Unknown while the member cannot be asked: its oplog rolls on unseen.
     pub fn headroom_seconds(&self) -> Option<f64> {
-        let (archived, oldest) = (self.archived_through?, self.oldest_entry?);
-        Some(f64::from(archived.seconds.saturating_sub(oldest.seconds)))
+        let (archived, (oldest, looked_at)) = (self.archived_through?, self.seen.oldest?);
+        let seconds = archived.seconds.saturating_sub(oldest.seconds);
+        (looked_at.elapsed() <= SILENCE).then_some(f64::from(seconds))
     }
 
     /// Why it must not be relied on now.
@@ -84,14 +111,17 @@ pub struct ArchiveWindow {
 /// The archiver's ends of the same.
 #[derive(Debug)]
 pub struct WindowEnds {
-    pub state: watch::Sender<ArchiverState>,
+    pub state: Arc<watch::Sender<ArchiverState>>,
     pub wanted: watch::Receiver<ClusterTime>,
 }
 
 pub fn window() -> (ArchiveWindow, WindowEnds) {
     let (state, state_seen) = watch::channel(ArchiverState::default());
     let (wanted, wanted_seen) = watch::channel(ClusterTime::ZERO);
-    (ArchiveWindow { state: state_seen, wanted: Arc::new(wanted) }, WindowEnds { state, wanted: wanted_seen })
+    (
+        ArchiveWindow { state: state_seen, wanted: Arc::new(wanted) },
+        WindowEnds { state: Arc::new(state), wanted: wanted_seen },
+    )
 }
 
 impl ArchiveWindow {
@@ -149,8 +179,12 @@ mod tests {
         ArchiverState {
             member: Some("h:1".to_owned()),
             archived_through: Some(ClusterTime::new(100, 1)),
-            server_time: Some(ClusterTime::new(130, 1)),
             heard_at: Some(Instant::now()),
+            seen: OplogSeen {
+                oldest: Some((ClusterTime::new(40, 1), Instant::now())),
+                newest_write: None,
+                newest_write_at: Some(Instant::now()),
+            },
             ..ArchiverState::default()
         }
     }
@@ -172,12 +206,26 @@ mod tests {
     }
 
     #[test]
-    fn lag_counts_pending_writes_and_silence() {
+    fn lag_is_what_the_server_has_and_the_archive_has_not() {
         assert_eq!(live().lag_seconds(), Some(0.0), "only no-ops lie between");
-        let pending = ArchiverState { pending_since: ago(0), ..live() };
-        assert_eq!(pending.lag_seconds(), Some(30.0));
-        let silent = ArchiverState { heard_at: ago(100), ..pending };
+        let seen = OplogSeen { newest_write: Some(ClusterTime::new(130, 1)), ..live().seen };
+        let behind = ArchiverState { seen, ..live() };
+        assert_eq!(behind.lag_seconds(), Some(30.0), "nothing of it was even read");
+        let silent = ArchiverState { seen: OplogSeen { newest_write_at: ago(100), ..seen }, ..live() };
         assert!((130.0..131.0).contains(&silent.lag_seconds().unwrap()));
+        let archived = ArchiverState { archived_through: Some(ClusterTime::new(130, 1)), ..behind };
+        assert_eq!(archived.lag_seconds(), Some(0.0));
         assert_eq!(ArchiverState::default().lag_seconds(), None);
+    }
+
+    #[test]
+    fn headroom_is_known_only_as_long_as_somebody_can_look() {
+        assert_eq!(live().headroom_seconds(), Some(60.0));
+        let rolled = OplogSeen { oldest: Some((ClusterTime::new(95, 1), Instant::now())), ..live().seen };
+        assert_eq!(ArchiverState { seen: rolled, ..live() }.headroom_seconds(), Some(5.0));
+        let overtaken = OplogSeen { oldest: Some((ClusterTime::new(200, 1), Instant::now())), ..live().seen };
+        assert_eq!(ArchiverState { seen: overtaken, ..live() }.headroom_seconds(), Some(0.0));
+        let unseen = OplogSeen { oldest: ago(11).map(|at| (ClusterTime::new(40, 1), at)), ..live().seen };
+        assert_eq!(ArchiverState { seen: unseen, ..live() }.headroom_seconds(), None);
     }
 }
