@@ -144,7 +144,12 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
             tasks.start(&site, config, &board);
             tasks.wait(config.shutdown_grace).await
         }
-        Err(Error::Cancelled) => Ok(()),
+        Err(Error::Cancelled) => {
+            tracing::warn!(
+                "stopped before server and archive could be opened: nothing was archived; the next start goes on"
+            );
+            Ok(())
+        }
         Err(error) => Err(error),
     };
     stop_serving.cancel();

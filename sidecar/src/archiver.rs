@@ -5,7 +5,7 @@
 //! never an entry that could roll back. Memory is bounded by one slice: nothing is read while a full one waits for the
 //! store. Used by `run`, and by `snapshot` for its own window when nobody else archives.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use archive::layout::ObjectKey;
@@ -55,6 +55,7 @@ pub struct Archiver {
     pub stop: CancellationToken,
     /// Somebody else seems to archive: the archive ended just now.
     expects_another: bool,
+    stopped_at: OnceLock<Instant>,
 }
 
 impl Archiver {
@@ -63,7 +64,8 @@ impl Archiver {
         loop {
             let before = self.ends.state.borrow().archived_through;
             match self.archive_until_trouble().await {
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
+                Err(Error::Cancelled) if self.stop.is_cancelled() => break,
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "archiving interrupted; trying again");
                     self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(&error)));
@@ -74,8 +76,27 @@ impl Archiver {
                 backoff.reset();
             }
             if !backoff.wait(&self.stop).await {
-                return Ok(());
+                break;
             }
+        }
+        self.tell_what_is_left();
+        Ok(())
+    }
+
+    /// A stop is orderly even when the store is away: what could not be archived is still in the server's oplog.
+    fn tell_what_is_left(&self) {
+        let state = self.ends.state.borrow();
+        let Some(after) = state.archived_through else {
+            tracing::warn!("stopped before it was found where the archive ends; the next start goes on there");
+            return;
+        };
+        match state.seen.newest_write.filter(|newest| *newest > after) {
+            // A snapshot's own archiver has done what it was for.
+            Some(newest) if !self.settings.yields => tracing::warn!(%after, newest_write = %newest,
+                oplog_headroom_seconds = state.headroom_seconds(),
+                "stopped with writes not archived: those after {after} are only in the server's oplog; nothing is lost while \
+                 it holds them, the next start goes on from there"),
+            _ => tracing::info!(through = %after, "archiving stopped"),
         }
     }
 
@@ -144,11 +165,15 @@ impl Archiver {
             if let Some(reason) = self.settings.cut.due(&slice.age(), position.after, wanted) {
                 self.cut(&mut slice, position, reason).await?;
             }
-            self.ends.state.send_modify(|state| {
-                state.pending_since = slice.first_write();
-                state.seen.read(slice.last_write());
-            });
+            self.tell_of(&slice);
         }
+    }
+
+    fn tell_of(&self, slice: &OpenSlice) {
+        self.ends.state.send_modify(|state| {
+            state.pending_since = slice.first_write();
+            state.seen.read(slice.last_write());
+        });
     }
 
     fn open_slice(&self, position: &Position) -> Result<OpenSlice> {
@@ -186,7 +211,7 @@ impl Archiver {
 
     /// Publishes the open slice and opens the next. Keeps trying for as long as it takes.
     async fn cut(&mut self, slice: &mut OpenSlice, position: &mut Position, reason: CutReason) -> Result<()> {
-        self.ends.state.send_modify(|state| state.pending_since = slice.first_write());
+        self.tell_of(slice);
         let full = std::mem::replace(slice, self.open_slice(position)?);
         let finished = tokio::task::block_in_place(|| full.finish())?;
         self.publish(&finished, reason).await?;
@@ -206,7 +231,7 @@ impl Archiver {
         // Once asked to stop, the grace period is all there is.
         let deadline = async {
             self.stop.cancelled().await;
-            tokio::time::sleep(self.settings.grace).await;
+            tokio::time::sleep_until(self.grace_end()).await;
         };
         tokio::pin!(deadline);
         loop {
@@ -277,18 +302,20 @@ impl Archiver {
         if slice.last().is_none() {
             return Ok(());
         }
-        match tokio::time::timeout(self.settings.grace, self.cut(&mut slice, position, CutReason::Wanted)).await {
+        let end = self.grace_end();
+        match tokio::time::timeout_at(end, self.cut(&mut slice, position, CutReason::Wanted)).await {
             Ok(Ok(())) => {
                 tracing::info!(through = %position.after, "last slice published");
                 Ok(())
             }
-            // Nothing is lost: the next start goes on from the last published slice.
-            Ok(Err(Error::Cancelled)) | Err(_) => {
-                tracing::warn!(after = %position.after, "open slice not published within the grace period; it will be read again");
-                Ok(())
-            }
-            Ok(Err(error)) => Err(error),
+            Ok(Err(error)) if !error.is_transient() => Err(error),
+            Ok(Err(_)) | Err(_) => Err(Error::Cancelled),
         }
+    }
+
+    /// One period for all that is left to do after the stop.
+    fn grace_end(&self) -> Instant {
+        *self.stopped_at.get_or_init(Instant::now) + self.settings.grace
     }
 }
 
@@ -302,7 +329,16 @@ pub fn spawn(
 ) -> (ArchiveWindow, tokio::task::JoinHandle<Result<()>>) {
     let (window, ends) = window();
     let lookout = lookout::run(source.clone(), Arc::clone(&ends.state));
-    let archiver = Archiver { source, archive, settings, ends, metrics, stop, expects_another: false };
+    let archiver = Archiver {
+        source,
+        archive,
+        settings,
+        ends,
+        metrics,
+        stop,
+        expects_another: false,
+        stopped_at: OnceLock::new(),
+    };
     let task = tokio::spawn(async move {
         tokio::select! {
             ended = archiver.run() => ended,

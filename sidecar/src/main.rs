@@ -8,10 +8,12 @@ use sidecar::cli::{Cli, Command};
 use sidecar::config::{Config, ConfigProblem};
 use sidecar::error::Error;
 use sidecar::{app, check, output};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Enough to overlap network and disk; hashing and compression have threads of their own.
 const WORKERS: usize = 2;
+const CANCELLED: i32 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -119,18 +121,24 @@ fn log_configuration(config: &Config) {
 
 /// The first signal asks to stop, a second one does not wait.
 fn stop_on_signal(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be received; the process can only be killed");
         return;
     };
     tokio::spawn(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(signal = name, "stopping");
+        let signal = next_of(&mut terminate, &mut interrupt).await;
+        tracing::info!(signal, "stopping");
         stop.cancel();
+        let signal = next_of(&mut terminate, &mut interrupt).await;
+        tracing::warn!(signal, "asked to stop again; not waiting for what is being done");
+        std::process::exit(CANCELLED);
     });
+}
+
+async fn next_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }

@@ -303,3 +303,64 @@ async fn a_snapshot_beside_run_leaves_the_oplog_to_it() -> Test {
     assert!(by_snapshot <= 1, "{by_snapshot} slices beside {by_run}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_the_store_is_away_is_orderly_and_the_next_start_goes_on() -> Test {
+    let set = ReplicaSet::single().await?;
+    let archive = Archive::new();
+    let (mut running, _) = start_run(&set.uri(), &archive, &["--shutdown-grace", "2s"]);
+    running.wait_for_log("snapshot published", LIMIT).await?;
+    fill(&set, "shop", "orders", 0, 10, 10).await?;
+    let start = note(&set, "archived").await?;
+    wait_archived(&archive, ClusterTime::new(start.seconds, 0)).await?;
+
+    let away = archive.path().with_extension("away");
+    std::fs::rename(archive.path(), &away)?;
+    fill(&set, "shop", "orders", 10, 10, 10).await?;
+    running.wait_for_log("slice not published", LIMIT).await?;
+    let stopped = std::time::Instant::now();
+    let status = running.terminate(LIMIT).await?;
+    assert_eq!(status.code(), Some(0), "{}", running.log());
+    assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
+    std::fs::rename(&away, archive.path())?;
+    let through = archive.coverage().archived_through().unwrap();
+    let told = format!("stopped with writes not archived: those after {through} are only in the server's oplog");
+    assert!(running.log().contains(&told), "{told}: {}", running.log());
+
+    let (mut running, _) = start_run(&set.uri(), &archive, &[]);
+    let end = note(&set, "end").await?;
+    wait_archived(&archive, end).await?;
+    assert_eq!(running.terminate(LIMIT).await?.code(), Some(0), "{}", running.log());
+    assert!(running.log().contains("archiving stopped"), "{}", running.log());
+    assert!(archive.assert_unbroken().covers(start, end));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_does_not_wait() -> Test {
+    let set = ReplicaSet::single().await?;
+    let archive = Archive::new();
+    let (mut running, _) = start_run(&set.uri(), &archive, &["--shutdown-grace", "60s"]);
+    running.wait_for_log("snapshot published", LIMIT).await?;
+    let away = archive.path().with_extension("away");
+    std::fs::rename(archive.path(), &away)?;
+    fill(&set, "shop", "orders", 0, 10, 10).await?;
+    running.wait_for_log("slice not published", LIMIT).await?;
+    assert!(running.terminate(Duration::from_secs(2)).await.is_err(), "it drains for as long as it may");
+    let status = running.terminate(Duration::from_secs(2)).await?;
+    assert_eq!(status.code(), Some(130), "{}", running.log());
+    std::fs::remove_dir_all(&away)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_before_anything_could_be_opened_is_orderly() -> Test {
+    let set = ReplicaSet::single().await?;
+    let archive = Archive::new();
+    set.stop(0).await?;
+    let (mut running, _) = start_run(&set.uri(), &archive, &[]);
+    running.wait_for_log("not started yet", LIMIT).await?;
+    assert_eq!(running.terminate(LIMIT).await?.code(), Some(0), "{}", running.log());
+    assert!(running.log().contains("nothing was archived"), "{}", running.log());
+    Ok(())
+}
