@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Enough to overlap network and disk; hashing and compression have threads of their own.
 const WORKERS: usize = 2;
-const CANCELLED: i32 = 130;
+const CANCELLED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -39,8 +39,11 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let stop = CancellationToken::new();
-        stop_on_signal(stop.clone());
-        execute(&cli.command, &config, stop).await
+        let no_patience = stop_on_signal(stop.clone());
+        tokio::select! {
+            code = execute(&cli.command, &config, stop) => code,
+            () = no_patience.cancelled() => CANCELLED,
+        }
     });
     // Everything of ours has ended. The driver's own tasks do not expect to be cancelled; they end with the process.
     std::mem::forget(runtime);
@@ -119,21 +122,24 @@ fn log_configuration(config: &Config) {
     }
 }
 
-/// The first signal asks to stop, a second one does not wait.
-fn stop_on_signal(stop: CancellationToken) {
+/// The first signal asks to stop; the result fires with the second one, which does not wait for what is being done.
+fn stop_on_signal(stop: CancellationToken) -> CancellationToken {
+    let no_patience = CancellationToken::new();
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be received; the process can only be killed");
-        return;
+        return no_patience;
     };
+    let again = no_patience.clone();
     tokio::spawn(async move {
         let signal = next_of(&mut terminate, &mut interrupt).await;
         tracing::info!(signal, "stopping");
         stop.cancel();
         let signal = next_of(&mut terminate, &mut interrupt).await;
         tracing::warn!(signal, "asked to stop again; not waiting for what is being done");
-        std::process::exit(CANCELLED);
+        again.cancel();
     });
+    no_patience
 }
 
 async fn next_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
