@@ -36,6 +36,9 @@ pub struct GlobalArgs {
     /// Where the archive is, for example `file:///path`
     #[arg(long, global = true, env = "TIDEMARK_ARCHIVE", hide_env_values = true, value_name = "URL")]
     pub archive: Option<String>,
+    /// Where the archive's `control/` is, when the sidecar keeps it elsewhere
+    #[arg(long, global = true, env = "TIDEMARK_CONTROL", hide_env_values = true, value_name = "URL")]
+    pub control: Option<String>,
     /// Which history, when the archive holds several
     #[arg(long, global = true, env = "TIDEMARK_LINEAGE", value_name = "ID")]
     pub lineage: Option<String>,
@@ -196,6 +199,7 @@ fn parse_percent(text: &str) -> Result<f64, String> {
 pub struct Invocation {
     pub command: Command,
     pub archive: Option<String>,
+    pub control: Option<String>,
     pub lineage: Option<String>,
     pub log_level: String,
     pub sink: Sink,
@@ -223,6 +227,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             sink: Sink { command: cli.command.name(), json: cli.global.json, quiet: cli.global.quiet },
             command: cli.command,
             archive: cli.global.archive.filter(|url| !url.is_empty()),
+            control: cli.global.control.filter(|url| !url.is_empty()),
             lineage: cli.global.lineage.filter(|id| !id.is_empty()),
             log_level: cli.global.log_level,
             warnings,
@@ -266,7 +271,9 @@ fn usage_failure(error: &clap::Error, command: Option<&str>) -> Failure {
 fn secrets_in_flags(matches: &ArgMatches) -> Vec<String> {
     let mut warnings = Vec::new();
     let Some((_, command)) = matches.subcommand() else { return warnings };
-    for (flag, variable) in [("destination", "TIDEMARK_DESTINATION"), ("archive", "TIDEMARK_ARCHIVE")] {
+    let flags =
+        [("destination", "TIDEMARK_DESTINATION"), ("archive", "TIDEMARK_ARCHIVE"), ("control", "TIDEMARK_CONTROL")];
+    for (flag, variable) in flags {
         let given = command.try_contains_id(flag).unwrap_or(false)
             && command.value_source(flag) == Some(ValueSource::CommandLine);
         let value = given.then(|| command.get_one::<String>(flag)).flatten();

@@ -10,6 +10,7 @@ use crate::progress;
 
 pub struct Context {
     archive: Option<String>,
+    control: Option<String>,
     lineage: Option<String>,
     pub progress: Arc<dyn Progress>,
 }
@@ -18,6 +19,7 @@ impl Context {
     pub fn new(invocation: &Invocation) -> Self {
         Self {
             archive: invocation.archive.clone(),
+            control: invocation.control.clone(),
             lineage: invocation.lineage.clone(),
             progress: progress::start(invocation.sink.quiet),
         }
@@ -30,7 +32,11 @@ impl Context {
                 .because("neither --archive nor TIDEMARK_ARCHIVE is set")
                 .then("dr-cli --archive file:///path/of/the/archive status")
         })?;
-        ArchiveReader::open(store::open(url)?).await
+        let reader = ArchiveReader::open(store::open(url)?).await?;
+        match self.control.as_deref().filter(|control| *control != url) {
+            Some(control) => Ok(reader.with_control(store::open(control)?)),
+            None => Ok(reader),
+        }
     }
 
     pub fn wanted_lineage(&self) -> Option<&str> {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::gap::Gap;
+use crate::high_water::HighWater;
 use crate::layout::SliceId;
 use crate::{ClusterTime, LineageId, SnapshotId};
 
@@ -16,13 +17,16 @@ pub struct Catalog {
     pub slices: Vec<StoredSlice>,
     pub gaps: Vec<Gap>,
     pub snapshots: Vec<SnapshotSummary>,
+    /// Read before everything else was listed; absent in an archive that has none.
+    pub high_water: Option<HighWater>,
     /// Objects that lie in the lineage but cannot be used: foreign names, unreadable records.
     pub unusable: Vec<Finding>,
 }
 
 impl Catalog {
     pub fn new(lineage: LineageId) -> Self {
-        Self { lineage, slices: Vec::new(), gaps: Vec::new(), snapshots: Vec::new(), unusable: Vec::new() }
+        let (slices, gaps, snapshots, unusable) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { lineage, slices, gaps, snapshots, high_water: None, unusable }
     }
 }
 

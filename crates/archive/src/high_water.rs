@@ -60,26 +60,32 @@ impl HighWater {
     }
 
     /// What is missing of what the mark speaks of. The mark must have been read *before* the listings that `coverage` and
-    /// `snapshots` come from: the archive goes on meanwhile. `snapshots` are those whose manifest is there, whether or
-    /// not it can be used. A snapshot older than the newest one may have expired and is not missed.
+    /// `snapshots` come from: the archive goes on meanwhile.
     pub fn shortfalls<'a>(
         &self,
         coverage: &Coverage,
         snapshots: impl IntoIterator<Item = &'a SnapshotId>,
     ) -> Vec<Shortfall> {
+        self.missing_slices(coverage).into_iter().chain(self.missing_snapshot(snapshots)).collect()
+    }
+
+    pub fn missing_slices(&self, coverage: &Coverage) -> Option<Shortfall> {
+        let archived_through = coverage.claimed_through();
         let recorded_gaps = coverage.problems.iter().filter_map(|problem| match problem {
             CoverageProblem::Gap(gap) => Some(gap.through),
             _ => None,
         });
-        let accounted = coverage.claimed_through().into_iter().chain(recorded_gaps).max();
-        let slices = (accounted.is_none_or(|accounted| accounted < self.through)).then(|| Shortfall::SlicesMissing {
-            recorded_through: self.through,
-            archived_through: coverage.claimed_through(),
-        });
+        let accounted = archived_through.into_iter().chain(recorded_gaps).max();
+        let is_short = accounted.is_none_or(|accounted| accounted < self.through);
+        is_short.then_some(Shortfall::SlicesMissing { recorded_through: self.through, archived_through })
+    }
+
+    /// `snapshots` are those whose manifest is there, whether or not it can be used. A snapshot older than the newest one
+    /// may have expired and is not missed.
+    pub fn missing_snapshot<'a>(&self, snapshots: impl IntoIterator<Item = &'a SnapshotId>) -> Option<Shortfall> {
         let newest = snapshots.into_iter().max();
-        let snapshot = self.last_snapshot.as_ref().filter(|last| newest.is_none_or(|newest| newest < *last));
-        let snapshot = snapshot.map(|id| Shortfall::SnapshotMissing { id: id.clone() });
-        slices.into_iter().chain(snapshot).collect()
+        let missing = self.last_snapshot.as_ref().filter(|last| newest.is_none_or(|newest| newest < *last));
+        missing.map(|id| Shortfall::SnapshotMissing { id: id.clone() })
     }
 
     pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Catalog, SnapshotSummary, StoredSlice};
-use crate::coverage::Coverage;
+use crate::catalog::{Catalog, Finding, SnapshotSummary, StoredSlice};
+use crate::coverage::{Coverage, CoverageProblem};
 use crate::target::{RestoreTarget, WallTarget};
 use crate::{ClusterTime, LineageId, SnapshotId};
 
@@ -33,6 +33,10 @@ pub struct RestorePlan {
     pub documents: u64,
     /// For people: what is remarkable about the choice.
     pub notes: Vec<String>,
+    /// Why the moment may be an older one than was meant: the target is relative to the end of the archive, and that end is
+    /// not where it once was or not where the newest slice ends. A restore to it is done with findings, never just "ok".
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +135,8 @@ pub fn plan_restore_with(
     };
     let passed_over = candidates.iter().take_while(|candidate| candidate.id != chosen.id);
     let mut notes: Vec<String> = passed_over.map(|snapshot| diagnosis::passed_over(&question, snapshot)).collect();
-    notes.extend(shortened(&question));
+    let findings = findings(&question);
+    notes.extend(findings.iter().map(|finding| finding.problem.clone()));
     Ok(RestorePlan {
         lineage: catalog.lineage.clone(),
         snapshot: PlannedSnapshot { id: chosen.id.clone(), begin: chosen.begin, end: chosen.end },
@@ -149,6 +154,7 @@ pub fn plan_restore_with(
         slices,
         documents: chosen.documents,
         notes,
+        findings,
     })
 }
 
@@ -190,15 +196,28 @@ fn before(time: ClusterTime) -> Option<ClusterTime> {
     (time > ClusterTime::ZERO).then(|| time.predecessor())
 }
 
+/// Only for targets that are relative to the end of the archive; any other moment is exactly what was asked for.
+fn findings(question: &Question) -> Vec<Finding> {
+    let Question { catalog, coverage, target, resolved, .. } = *question;
+    if !matches!(target, RestoreTarget::Latest | RestoreTarget::Ago { .. }) {
+        return Vec::new();
+    }
+    let shortened = shortened(question).map(|problem| catalog.about_slices(problem));
+    shortened.into_iter().chain(catalog.findings_behind(coverage, resolved)).collect()
+}
+
 /// `latest` promises the newest moment that can be restored; that the archive goes on behind it must not stay unsaid.
 fn shortened(question: &Question) -> Option<String> {
-    let through = question.coverage.claimed_through()?;
-    (*question.target == RestoreTarget::Latest && question.resolved < through).then(|| {
+    let Question { coverage, target, resolved, .. } = *question;
+    let through = coverage.claimed_through().filter(|through| resolved < *through)?;
+    let is_here = |problem: &&CoverageProblem| problem.range().through > resolved;
+    let why = coverage.problems.iter().find(is_here).map(|problem| format!(" ({problem})")).unwrap_or_default();
+    (*target == RestoreTarget::Latest).then(|| {
         format!(
-            "the archive holds slices through {}, but after {} nothing can be restored: history is broken there and no \
-             snapshot follows yet",
+            "the archive holds slices through {}, but after {} nothing can be restored: history is broken there{why} and no \
+             snapshot that can be used follows yet",
             refusal::Moment(through),
-            refusal::Moment(question.resolved)
+            refusal::Moment(resolved)
         )
     })
 }

@@ -9,6 +9,7 @@ use archive::archive_marker::ArchiveMarker;
 use archive::catalog::{Catalog, Finding, SnapshotSummary, StoredSlice};
 use archive::collection_page::{CollectionRecord, PageHeader, decode_page};
 use archive::gap::Gap;
+use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
@@ -29,6 +30,8 @@ const CONCURRENT_READS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct ArchiveReader {
     store: Arc<dyn ObjectStore>,
+    /// Where `control/` lies.
+    control: Arc<dyn ObjectStore>,
     marker: ArchiveMarker,
 }
 
@@ -42,7 +45,13 @@ impl ArchiveReader {
                 .then("check --archive; `sidecar run` makes the archive")
         })?;
         let marker = ArchiveMarker::from_json(&bytes).map_err(|error| record_failure(&error, &*store, &key))?;
-        Ok(Self { store, marker })
+        Ok(Self { control: Arc::clone(&store), store, marker })
+    }
+
+    /// Mutable objects lie in another place, because the archive itself cannot be overwritten.
+    #[must_use]
+    pub fn with_control(self, control: Arc<dyn ObjectStore>) -> Self {
+        Self { control, ..self }
     }
 
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
@@ -91,6 +100,11 @@ impl ArchiveReader {
     /// Everything that the archive's listing says about a lineage.
     pub async fn catalog(&self, lineage: &LineageId) -> Result<Catalog> {
         let mut catalog = Catalog::new(lineage.clone());
+        // Before everything else: what is archived meanwhile must not look like a loss.
+        match self.high_water(lineage).await {
+            Ok(mark) => catalog.high_water = mark,
+            Err(finding) => catalog.unusable.push(finding),
+        }
         for object in self.store.list_all(&ObjectKey::slices_prefix(lineage)).await? {
             match object.key.parse::<ObjectKey>() {
                 Ok(ObjectKey::Slice { id, encrypted, .. }) if object.size > 0 => {
@@ -125,6 +139,16 @@ impl ArchiveReader {
             }
         }
         Ok(catalog)
+    }
+
+    /// How far the archive once reached. It is only a hint, so a mark that cannot be read or used never stops anybody.
+    pub async fn high_water(&self, lineage: &LineageId) -> Result<Option<HighWater>, Finding> {
+        let key = HighWater::key(lineage).to_string();
+        match self.control.get_bytes(&key, RECORD_LIMIT).await {
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) => HighWater::from_json(&bytes).map(Some).map_err(|error| finding(key, error.to_string())),
+            Err(error) => Err(finding(key, format!("it cannot be read: {error}"))),
+        }
     }
 
     async fn published(

@@ -7,8 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use archive::LineageId;
-use archive::catalog::Finding;
-use archive::coverage::{CoveredRange, RestoreWindow};
+use archive::catalog::{Catalog, Finding};
+use archive::coverage::{Coverage, CoverageProblem, CoveredRange, RestoreWindow};
+use archive::high_water::{HighWater, Shortfall};
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
 use serde::Serialize;
@@ -148,6 +149,8 @@ async fn lineage_folders(context: &mut Context<'_>, wanted: Option<&LineageId>) 
 }
 
 async fn verify_lineage(context: &mut Context<'_>, lineage: &LineageId) -> Result<CoveredLineage> {
+    // Before everything else: what is archived meanwhile must not look like a loss.
+    let mark = context.reader.high_water(lineage).await;
     let is_known = lineage_record(context, lineage).await?;
     let mut catalog = oplog::verify(context, lineage).await?;
     if !is_known && catalog.slices.is_empty() && catalog.gaps.is_empty() {
@@ -163,7 +166,29 @@ async fn verify_lineage(context: &mut Context<'_>, lineage: &LineageId) -> Resul
     }
     snapshot::verify_all(context, &mut catalog).await?;
     records::verify(context, lineage).await?;
+    match mark {
+        Ok(Some(mark)) => compare(context, &catalog, &mark).await?,
+        Ok(None) => {}
+        Err(finding) => context.findings.add(finding.object, finding.problem),
+    }
     Ok(covered(&catalog))
+}
+
+/// Whether everything that the mark speaks of is still there.
+async fn compare(context: &mut Context<'_>, catalog: &Catalog, mark: &HighWater) -> Result<()> {
+    let snapshots = catalog.snapshots.iter().map(|snapshot| &snapshot.id);
+    for shortfall in mark.shortfalls(&Coverage::of_catalog(catalog), snapshots) {
+        let Finding { object, problem } = catalog.about(&shortfall);
+        let is_there = match shortfall {
+            // A manifest that cannot be used was reported already.
+            Shortfall::SnapshotMissing { .. } => context.reader.store().head(&object).await?.is_some(),
+            Shortfall::SlicesMissing { .. } => false,
+        };
+        if !is_there {
+            context.findings.add(object, problem);
+        }
+    }
+    Ok(())
 }
 
 /// Whether there is a record; one that cannot be used is a finding.
@@ -179,13 +204,13 @@ async fn lineage_record(context: &mut Context<'_>, lineage: &LineageId) -> Resul
     Ok(true)
 }
 
-fn covered(catalog: &archive::catalog::Catalog) -> CoveredLineage {
-    let coverage = archive::coverage::Coverage::of_catalog(catalog);
+fn covered(catalog: &Catalog) -> CoveredLineage {
+    let coverage = Coverage::of_catalog(catalog);
     let gaps = coverage.problems.iter().filter(|problem| !problem.is_integrity());
     CoveredLineage {
         lineage: catalog.lineage.clone(),
         windows: coverage.restore_windows(&catalog.snapshots),
-        gaps: gaps.map(archive::coverage::CoverageProblem::range).collect(),
+        gaps: gaps.map(CoverageProblem::range).collect(),
         oplog: coverage.windows,
         snapshots: catalog.snapshots.len() as u64,
     }

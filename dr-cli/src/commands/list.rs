@@ -1,7 +1,6 @@
 //! `dr-cli list`: the snapshots, oldest first.
 
 use archive::catalog::{Finding, SnapshotSummary};
-use archive::coverage::Coverage;
 use archive::{ClusterTime, LineageId, SnapshotId};
 use recovery::Result;
 use serde::Serialize;
@@ -39,7 +38,7 @@ pub async fn run(context: &Context) -> Result<Report> {
     for record in context.lineages(&reader).await? {
         let catalog = catalog::inspect(&reader, &record.lineage).await?;
         // Contradictions between slices are no matter of a list of snapshots.
-        list.findings.extend(catalog::findings(&catalog, &Coverage::of(&[], &[])));
+        list.findings.extend(catalog.snapshot_findings());
         list.snapshots.extend(catalog.snapshots.into_iter().map(|snapshot| listed(&record.lineage, snapshot)));
     }
     let has_findings = !list.findings.is_empty();

@@ -1,6 +1,6 @@
 //! `dr-cli plan`: what a restore would do. The plan that is printed is the one that `restore` executes.
 
-use archive::catalog::Catalog;
+use archive::catalog::{Catalog, Finding};
 use archive::layout::ObjectKey;
 use archive::plan::{Obstacle, RestorePlan, plan_restore};
 use archive::target::RestoreTarget;
@@ -9,7 +9,6 @@ use recovery::{ArchiveReader, Failure, FailureKind, Result, predict_seconds};
 use serde::Serialize;
 
 use crate::args::PlanArgs;
-use crate::catalog;
 use crate::context::Context;
 use crate::output::Report;
 use crate::output::table::{bytes, facts, plural};
@@ -25,6 +24,7 @@ struct Planned<'a> {
     documents: u64,
     predicted_seconds: f64,
     notes: &'a [String],
+    findings: &'a [Finding],
     /// The plan itself, for `restore --plan`.
     plan: &'a RestorePlan,
 }
@@ -40,7 +40,8 @@ pub async fn run(context: &Context, args: &PlanArgs) -> Result<Report> {
     let reader = context.open().await?;
     let lineage = context.lineage(&reader).await?.lineage;
     let plan = make(&reader, &lineage, &args.to).await?;
-    Report::new(&planned(&plan), format!("{}\nNext: dr-cli restore --to {} --destination URI\n", text(&plan), args.to))
+    let text = format!("{}\nNext: dr-cli restore --to {} --destination URI\n", text(&plan), args.to);
+    Ok(Report::new(&planned(&plan), text)?.with_findings_if(!plan.findings.is_empty()))
 }
 
 /// The plan for a target, or why there is none.
@@ -71,7 +72,7 @@ async fn explain(reader: &ArchiveReader, lineage: &LineageId, target: &RestoreTa
 
 fn culprit(catalog: &Catalog, target: &RestoreTarget) -> Option<(String, String)> {
     let obstacle = plan_restore(catalog, target).err()?.obstacle;
-    let found = catalog::unusable(catalog).find(|finding| {
+    let found = catalog.unusable().find(|finding| {
         let Ok(key) = finding.object.parse::<ObjectKey>() else { return false };
         match (&*obstacle, key) {
             (Obstacle::UnknownSnapshot { id, .. }, ObjectKey::Manifest { snapshot, .. }) => *id == snapshot,
@@ -98,6 +99,7 @@ fn planned(plan: &RestorePlan) -> Planned<'_> {
         documents: plan.documents,
         predicted_seconds: predict_seconds(plan),
         notes: &plan.notes,
+        findings: &plan.findings,
         plan,
     }
 }
@@ -117,8 +119,14 @@ pub fn text(plan: &RestorePlan) -> String {
         ("to read", bytes(plan.bytes)),
         ("predicted", format!("about {predicted}")),
     ];
-    list.extend(plan.notes.iter().map(|note| ("note", note.clone())));
-    format!("Plan\n{}", facts(&list))
+    // What is a finding is also a note; once is enough for people.
+    let is_finding = |note: &&String| plan.findings.iter().any(|finding| finding.problem == **note);
+    list.extend(plan.notes.iter().filter(|note| !is_finding(note)).map(|note| ("note", note.clone())));
+    let mut text = format!("Plan\n{}", facts(&list));
+    for Finding { object, problem } in &plan.findings {
+        text.push_str(&format!("  FINDING: {object}: {problem}\n"));
+    }
+    text
 }
 
 fn reached(plan: &RestorePlan) -> String {

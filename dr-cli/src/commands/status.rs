@@ -88,7 +88,7 @@ fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> Lineage
         archived_through_age_seconds: archived_through.map(|at| (now - i64::from(at.seconds)).max(0)),
         last_snapshot: catalog.snapshots.last().map(last_snapshot),
         last_drill: None,
-        findings: catalog::findings(catalog, &coverage),
+        findings: catalog.findings(&coverage),
     }
 }
 

@@ -11,6 +11,7 @@ use archive::archive_marker::ArchiveMarker;
 use archive::collection_page::{CollectionRecord, PageHeader, ScanOutcome, ScanRecord, SegmentRecord, encode_page};
 use archive::framed::{DEFAULT_BLOCK_BYTES, Totals};
 use archive::gap::{Gap, GapReason};
+use archive::high_water::HighWater;
 use archive::layout::{ObjectKey, SliceId};
 use archive::lineage::LineageRecord;
 use archive::manifest::{
@@ -133,6 +134,12 @@ impl Archive {
     pub fn add_gap(&self, after: ClusterTime, through: ClusterTime) {
         let gap = Gap::new(after, through, GapReason::OplogOverrun, "2026-01-01T01:00:00Z", "the sidecar was down");
         self.put(&gap.key(&self.lineage), gap.to_json().unwrap());
+    }
+
+    pub fn put_mark(&self, through: ClusterTime, last_snapshot: Option<&str>) {
+        let last_snapshot = last_snapshot.map(|id| id.parse().unwrap());
+        let mark = HighWater::new(through, last_snapshot, "2026-01-01T01:00:00Z");
+        self.put(&HighWater::key(&self.lineage), mark.to_json().unwrap());
     }
 
     pub fn add_slice(&mut self, after: ClusterTime, entries: &[Document]) {

@@ -161,7 +161,9 @@ fn slices_of_one_range_with_different_content_are_a_fork() {
     let noop = entry(at(30, 1), "n", "", None, doc! { "msg": "another" });
     archive.add_slice(at(20, 1), &[noop]);
     archive.run(&["verify", "--level", "list"]).assert_error(5, &["fork"]);
-    archive.run(&["plan", "--to", "latest"]).assert_ok();
+    let latest = archive.json(&["plan", "--to", "latest"]);
+    assert_eq!((&latest["exit_code"], &latest["target"]["resolved"]), (&json!(10), &json!(at(20, 1))));
+    assert!(latest["findings"][0]["problem"].as_str().unwrap().contains("contradict each other"), "{latest}");
     archive.run(&["plan", "--to", &at(25, 0).to_string()]).assert_error(5, &["contradict each other"]);
     let status = archive.json(&["status"]);
     assert_eq!(status["exit_code"], 10);

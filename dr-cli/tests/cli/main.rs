@@ -5,8 +5,10 @@
 mod archive;
 mod damaged;
 mod reading;
+mod restored;
 mod restoring;
 mod run;
+mod shortened;
 mod targets;
 mod usage;
 mod verifying;

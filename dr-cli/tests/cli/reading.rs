@@ -183,7 +183,7 @@ fn a_plan_names_snapshot_slices_and_target() {
             "lineage": LINEAGE, "snapshot_id": SECOND,
             "target": { "requested": format!("before:{}", time(25, 1)), "resolved": time(25, 1), "inclusive": false },
             "slices": 2, "bytes": "[bytes]", "documents": 4, "predicted_seconds": "[predicted_seconds]", "notes": [],
-            "plan": null,
+            "findings": [], "plan": null,
         })
     );
     assert_eq!(inner["slices"].as_array().unwrap().len(), 2);

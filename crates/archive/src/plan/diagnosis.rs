@@ -9,6 +9,7 @@ use crate::ClusterTime;
 use crate::catalog::{Catalog, SnapshotSummary};
 use crate::coverage::{self, Coverage, CoverageProblem, CoveredRange};
 use crate::gap::Gap;
+use crate::high_water::Shortfall;
 use crate::target::RestoreTarget;
 
 /// `candidates` are early enough for the target, the one that ends last first.
@@ -46,7 +47,13 @@ pub(super) fn obstacle(question: &Question, candidates: &[&SnapshotSummary]) -> 
     match (coverage.archived_through(), coverage.claimed_through()) {
         (Some(archived), Some(claimed)) if resolved > claimed && !is_of_snapshot => {
             let wants_the_second = matches!(question.target, RestoreTarget::Time(_) | RestoreTarget::Ago { .. });
-            if wants_the_second && resolved.seconds == archived.seconds && coverage.reach(candidate.begin) == archived {
+            let earliest = if wants_the_second { ClusterTime::new(resolved.seconds, 0) } else { resolved };
+            if let Some(recorded) = once_archived(question).filter(|recorded| earliest <= *recorded) {
+                Obstacle::Uncovered { missing: CoveredRange::new(claimed, recorded) }
+            } else if wants_the_second
+                && resolved.seconds == archived.seconds
+                && coverage.reach(candidate.begin) == archived
+            {
                 Obstacle::TooRecent { second: resolved.seconds, through: archived }
             } else {
                 Obstacle::AfterArchivedThrough { through: archived }
@@ -72,6 +79,14 @@ fn separation(question: &Question, candidate: &SnapshotSummary) -> Obstacle {
     match gaps.max_by_key(|gap| gap.through) {
         Some(gap) => Obstacle::BehindGap { gap: gap.clone(), snapshot: candidate.id.clone() },
         None => Obstacle::Uncovered { missing },
+    }
+}
+
+/// How far slices reached that are gone without a record.
+fn once_archived(question: &Question) -> Option<ClusterTime> {
+    match question.catalog.high_water.as_ref()?.missing_slices(question.coverage)? {
+        Shortfall::SlicesMissing { recorded_through, .. } => Some(recorded_through),
+        Shortfall::SnapshotMissing { .. } => None,
     }
 }
 

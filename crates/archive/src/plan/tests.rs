@@ -4,6 +4,8 @@ use super::*;
 use crate::coverage::CoveredRange;
 use crate::coverage::model::{MOMENTS, Model, Story, any_story, at, gap, moment_of, slice};
 use crate::gap::GapReason;
+use crate::high_water::HighWater;
+use crate::layout::ObjectKey;
 
 fn snapshot(id: &str, begin: u32, end: u32) -> SnapshotSummary {
     SnapshotSummary {
@@ -164,6 +166,60 @@ fn latest_says_so_when_the_archive_goes_on_behind_the_last_restorable_moment() {
     let planned = plan(&catalog, "latest");
     assert_eq!(planned.target.resolved, at(12));
     assert!(planned.notes[0].contains(&time(16)), "{:?}", planned.notes);
+    let hole = CoveredRange::new(at(12), at(14)).to_string();
+    let [finding] = &planned.findings[..] else { panic!("{:?}", planned.findings) };
+    assert!(finding.object.ends_with("/oplog/") && finding.problem.contains(&hole), "{finding:?}");
+    catalog.gaps.push(gap(12, 14, GapReason::OplogOverrun));
+    assert!(plan(&catalog, "latest").findings[0].problem.contains("oplog_overrun"));
+    // What was asked for exactly is what one gets; a snapshot behind the break serves the newest moment.
+    assert_eq!(plan(&catalog, &time(12)).findings, []);
+    catalog.snapshots.push(snapshot("behind", 14, 15));
+    assert_eq!((plan(&catalog, "latest").findings, plan(&catalog, "latest").target.resolved), (vec![], at(16)));
+}
+
+#[test]
+fn latest_and_ago_say_so_when_the_end_of_the_archive_is_not_where_it_was() {
+    let mut catalog = whole();
+    let mark = |through, snapshot: &str| {
+        Some(HighWater::new(at(through), Some(snapshot.parse().unwrap()), "2026-01-02T03:04:05Z"))
+    };
+    catalog.high_water = mark(12, "new");
+    assert_eq!(plan(&catalog, "latest").findings, []);
+    catalog.high_water = mark(15, "new");
+    for target in ["latest", "-1s"] {
+        let planned = plan(&catalog, target);
+        let [finding] = &planned.findings[..] else { panic!("{target}: {:?}", planned.findings) };
+        assert!(finding.problem.contains(&time(15)) && planned.notes.contains(&finding.problem), "{planned:?}");
+    }
+    assert_eq!(plan(&catalog, &time(12)).findings, []);
+    // Moments that were archived are missing; later ones were never there.
+    let missing = CoveredRange::new(at(12), at(15));
+    assert_eq!(*refusal(&catalog, &time(13)).obstacle, Obstacle::Uncovered { missing });
+    assert_eq!(*refusal(&catalog, &rfc3339(1_005, "")).obstacle, Obstacle::Uncovered { missing });
+    assert_eq!(*refusal(&catalog, &time(16)).obstacle, Obstacle::AfterArchivedThrough { through: at(12) });
+    catalog.high_water = mark(12, "zest");
+    assert!(plan(&catalog, "latest").findings[0].object.ends_with("snapshots/zest/manifest.json"));
+}
+
+#[test]
+fn latest_says_so_when_a_slice_or_the_mark_itself_cannot_be_used() {
+    let mut catalog = whole();
+    let lineage = catalog.lineage.clone();
+    let mut unusable = |object: ObjectKey| {
+        catalog.unusable = vec![Finding { object: object.to_string(), problem: "it is empty".into() }];
+        plan(&catalog, "latest").findings.len()
+    };
+    let mut slice_key = |after, through| unusable(slice(after, through, 1, 1).id.key(&lineage, false));
+    assert_eq!(slice_key(12, 14), 1);
+    assert_eq!(slice_key(10, 11), 0, "the plan does without it");
+    assert_eq!(unusable(HighWater::key(&lineage)), 1);
+}
+
+#[test]
+fn a_plan_of_an_earlier_release_has_no_findings() {
+    let mut saved = serde_json::to_value(plan(&whole(), "latest")).unwrap();
+    saved.as_object_mut().unwrap().remove("findings").unwrap();
+    assert_eq!(serde_json::from_value::<RestorePlan>(saved).unwrap(), plan(&whole(), "latest"));
 }
 
 #[test]

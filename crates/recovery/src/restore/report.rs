@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use archive::catalog::Finding;
 use archive::plan::RestorePlan;
 use archive::timeline::SkipReason;
 use archive::{ClusterTime, LineageId, Namespace, SnapshotId};
@@ -77,6 +78,8 @@ pub struct RestoreReport {
     pub phases: Vec<Phase>,
     pub recovery_time_actual_seconds: f64,
     pub notes: Vec<String>,
+    /// Why the moment may be an older one than was meant; see [`RestorePlan::findings`].
+    pub findings: Vec<Finding>,
 }
 
 /// Everything that a report is made of.
@@ -130,10 +133,11 @@ impl RestoreReport {
             phases,
             recovery_time_actual_seconds: seconds,
             notes: plan.notes.clone(),
+            findings: plan.findings.clone(),
         }
     }
 
-    /// Whether something was skipped that may matter to a person. Entries that cannot be part of the restored state
+    /// Whether a person should look: the plan had findings, or something was skipped that may matter. Entries that cannot be part of the restored state
     /// (no-ops, the server's own, dropped collections, transactions that did not commit) do not.
     pub fn has_findings(&self) -> bool {
         let harmless = [
@@ -143,7 +147,8 @@ impl RestoreReport {
             SkipReason::NotCommitted.name(),
             SkipReason::DbCheck.name(),
         ];
-        self.skipped.iter().any(|skipped| !harmless.contains(&skipped.reason))
+        let matters = |skipped: &SkippedEntries| !harmless.contains(&skipped.reason);
+        !self.findings.is_empty() || self.skipped.iter().any(matters)
     }
 
     pub fn to_text(&self) -> String {
@@ -180,8 +185,11 @@ impl RestoreReport {
         for kept in &self.access_kept {
             line("kept", format!("{kept} (the destination's own)"));
         }
-        for note in &self.notes {
+        for note in self.notes.iter().filter(|note| !self.findings.iter().any(|finding| finding.problem == **note)) {
             line("note", note.clone());
+        }
+        for Finding { object, problem } in &self.findings {
+            line("FINDING", format!("{object}: {problem}"));
         }
         for phase in &self.phases {
             line("phase", format!("{:<16}{:>8.2} s", phase.name, phase.seconds));
