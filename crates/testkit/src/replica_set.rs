@@ -31,6 +31,7 @@ pub struct ReplicaSet {
     pub set_name: String,
     members: Vec<Member>,
     client: Client,
+    arbiter: bool,
     auth: bool,
     // After the members, so that the servers end before their files go.
     _folder: Arc<TempDir>,
@@ -124,7 +125,12 @@ impl ReplicaSet {
         self.wait_usable(index).await
     }
 
-    /// Removes the files of a killed or stopped member, so that its restart is an initial sync.
+    /// As `restart`, for a killed or stopped member that cannot be usable yet: returns when it listens.
+    pub async fn launch(&self, index: usize) -> Result<()> {
+        self.members[index].start().await
+    }
+
+    /// Removes the files of a killed or stopped member, so that its restart is an initial sync (or needs `initiate`).
     pub fn wipe(&self, index: usize) -> Result<()> {
         self.members[index].wipe()
     }

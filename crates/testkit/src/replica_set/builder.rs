@@ -74,6 +74,13 @@ impl ReplicaSetBuilder {
     }
 
     pub async fn start(self) -> Result<ReplicaSet> {
+        let replica_set = self.start_uninitiated().await?;
+        replica_set.initiate().await?;
+        Ok(replica_set)
+    }
+
+    /// Members that listen and have no configuration yet; `ReplicaSet::initiate` makes them a set.
+    pub async fn start_uninitiated(self) -> Result<ReplicaSet> {
         ensure!(self.members > 0, "a replica set needs a member");
         let folder = Arc::new(temp_folder("replica-set")?);
         let set_name = self.set_name.clone().unwrap_or_else(|| format!("rs{:08x}", rand::rng().random::<u32>()));
@@ -87,37 +94,40 @@ impl ReplicaSetBuilder {
         let count = self.members + usize::from(self.arbiter);
         let members = try_join_all((0..count).map(|index| start_member(folder.path(), index, &arguments))).await?;
         let client = connect(&members, self.auth, &set_name).await?;
-        let replica_set = ReplicaSet { set_name, members, client, auth: self.auth, _folder: folder };
-        self.initiate(&replica_set).await?;
-        Ok(replica_set)
+        let (arbiter, auth) = (self.arbiter, self.auth);
+        Ok(ReplicaSet { set_name, members, client, arbiter, auth, _folder: folder })
     }
+}
 
-    async fn initiate(&self, replica_set: &ReplicaSet) -> Result<()> {
+impl ReplicaSet {
+    /// Makes the started members a replica set: a new one, also when they were another one before they were wiped.
+    pub async fn initiate(&self) -> Result<()> {
+        let data_members = self.members.len() - usize::from(self.arbiter);
         let configured: Vec<Document> = (0_i32..)
-            .zip(&replica_set.members)
+            .zip(&self.members)
             .map(|(id, member)| {
                 let mut entry = doc! { "_id": id, "host": member.host() };
-                if usize::try_from(id).is_ok_and(|id| id >= self.members) {
+                if usize::try_from(id).is_ok_and(|id| id >= data_members) {
                     entry.insert("arbiterOnly", true);
                 }
                 entry
             })
             .collect();
         let config = doc! {
-            "_id": &replica_set.set_name,
+            "_id": &self.set_name,
             "members": configured,
             "settings": { "electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 500 },
         };
         // Under the localhost exception when there is a key file: no user exists yet.
-        let admin = replica_set.members[0].probe().database("admin");
+        let admin = self.members[0].probe().database("admin");
         admin.run_command(doc! { "replSetInitiate": config }).await.context("initiate the replica set")?;
-        replica_set.primary().await?;
+        self.primary().await?;
         if self.auth {
             create_root_user(&admin).await?;
         }
-        replica_set.wait_healthy().await?;
+        self.wait_healthy().await?;
         // The first majority write proves that the secondaries replicate.
-        let warm_up = replica_set.client.database("admin");
+        let warm_up = self.client.database("admin");
         warm_up
             .run_command(
                 doc! { "appendOplogNote": 1, "data": { "testkit": "started" }, "writeConcern": { "w": "majority" } },
