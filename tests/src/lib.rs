@@ -7,6 +7,7 @@ pub mod archive_folder;
 pub mod bench;
 pub mod demo;
 pub mod faults;
+pub mod forge;
 pub mod programs;
 pub mod restored;
 pub mod scenario;

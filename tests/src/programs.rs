@@ -141,13 +141,21 @@ pub fn free_port() -> Result<u16> {
 
 /// What `sidecar run` says about itself on `/status`.
 pub async fn sidecar_status(port: u16) -> Result<Value> {
+    let (_, body) = sidecar_page(port, "/status").await?;
+    serde_json::from_str(&body).with_context(|| format!("the sidecar's status is not JSON: {body}"))
+}
+
+/// HTTP status and body of one of the sidecar's pages.
+pub async fn sidecar_page(port: u16, path: &str) -> Result<(u16, String)> {
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.context("connect to the sidecar")?;
-    stream.write_all(b"GET /status HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.context("read the sidecar's status")?;
+    stream.read_to_end(&mut answer).await.with_context(|| format!("read the sidecar's {path}"))?;
     let text = String::from_utf8_lossy(&answer);
-    let (_, body) = text.split_once("\r\n\r\n").context("the sidecar's answer has no body")?;
-    serde_json::from_str(body).with_context(|| format!("the sidecar's status is not JSON: {body}"))
+    let (head, body) = text.split_once("\r\n\r\n").context("the sidecar's answer has no body")?;
+    let code = head.split_whitespace().nth(1).and_then(|code| code.parse().ok());
+    Ok((code.with_context(|| format!("no HTTP status: {head}"))?, body.to_owned()))
 }
 
 /// The last lines of a text.

@@ -34,6 +34,8 @@ pub struct Scenario {
     pub uri: String,
     /// Flags of `sidecar run` beyond the usual ones.
     pub flags: Vec<String>,
+    /// Where `sidecar run` serves its pages; 0: anywhere.
+    pub port: u16,
     sidecar: Option<Sidecar>,
 }
 
@@ -61,7 +63,7 @@ impl Scenario {
 
     pub fn of(source: ReplicaSet) -> Result<Self> {
         let uri = source.uri();
-        Ok(Self { source, archive: ArchiveFolder::new()?, uri, flags: Vec::new(), sidecar: None })
+        Ok(Self { source, archive: ArchiveFolder::new()?, uri, flags: Vec::new(), port: 0, sidecar: None })
     }
 
     pub fn client(&self) -> Client {
@@ -92,9 +94,9 @@ impl Scenario {
     /// The arguments of the continuous sidecar.
     pub fn run_arguments(&self) -> Vec<String> {
         let mut arguments = self.sidecar_arguments("run");
-        let usual =
-            ["--slice-span", "1s", "--slice-idle", "1s", "--snapshot-schedule", "none", "--listen", "127.0.0.1:0"];
+        let usual = ["--slice-span", "1s", "--slice-idle", "1s", "--snapshot-schedule", "none"];
         arguments.extend(usual.map(str::to_owned));
+        arguments.extend(["--listen".to_owned(), format!("127.0.0.1:{}", self.port)]);
         arguments.extend(self.flags.iter().cloned());
         arguments
     }
@@ -119,9 +121,14 @@ impl Scenario {
         self.sidecar.as_ref().map_or_else(|| "no sidecar runs".to_owned(), Sidecar::log)
     }
 
+    /// Takes the running sidecar out of the scenario's care.
+    pub fn take_sidecar(&mut self) -> Result<Sidecar> {
+        self.sidecar.take().context("the sidecar does not run")
+    }
+
     /// SIGTERM, which must end in exit code 0; gives the log.
     pub async fn stop_archiving(&mut self) -> Result<String> {
-        let mut sidecar = self.sidecar.take().context("the sidecar does not run")?;
+        let mut sidecar = self.take_sidecar()?;
         let status = sidecar.terminate(Duration::from_secs(30)).await?;
         ensure!(status.code() == Some(0), "the sidecar ended with {status}:\n{}", sidecar.log());
         Ok(sidecar.log())
@@ -129,7 +136,7 @@ impl Scenario {
 
     /// SIGKILL.
     pub fn kill_sidecar(&mut self) -> Result<String> {
-        let mut sidecar = self.sidecar.take().context("the sidecar does not run")?;
+        let mut sidecar = self.take_sidecar()?;
         sidecar.kill9();
         Ok(sidecar.log())
     }
