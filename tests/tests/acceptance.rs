@@ -16,6 +16,10 @@ mod indexes;
 mod lineages;
 #[path = "acceptance/namespaces.rs"]
 mod namespaces;
+#[path = "acceptance/prepared.rs"]
+mod prepared;
+#[path = "acceptance/replica_sets.rs"]
+mod replica_sets;
 #[path = "acceptance/schema.rs"]
 mod schema;
 #[path = "acceptance/targets.rs"]

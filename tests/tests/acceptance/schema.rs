@@ -128,6 +128,36 @@ async fn every_kind_of_collection_and_index_comes_from_the_snapshot_and_from_the
     Ok(())
 }
 
+/// The limits of a capped collection are its newest ones, and no document is evicted that the source still has: the
+/// server evicts at the next insert, not when a limit falls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lowered_limits_of_capped_collections_evict_nothing() -> Result<()> {
+    let mut scenario = Scenario::start().await?;
+    let ids: Vec<i32> = (1..=8).collect();
+    for name in ["lowered before", "lowered after", "shrunk after"] {
+        scenario.run("ring", doc! { "create": name, "capped": true, "size": 100_000, "max": 10 }).await?;
+        scenario.insert("ring", name, ids.iter().map(|id| doc! { "_id": *id, "x": "y".repeat(1_000) })).await?;
+    }
+    scenario.run("ring", doc! { "collMod": "lowered before", "cappedMax": 4 }).await?;
+    scenario.begin_archiving().await?;
+    scenario.run("ring", doc! { "collMod": "lowered after", "cappedMax": 4 }).await?;
+    scenario.run("ring", doc! { "collMod": "shrunk after", "cappedSize": 4_096 }).await?;
+    let moment = scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+    let restored = scenario.restore("latest").await?;
+    restored.assert_state(&moment.state)?;
+    let listed = restored.client().database("ring").run_command(doc! { "listCollections": 1 }).await?;
+    for (name, option) in
+        [("lowered before", "\"max\": 4"), ("lowered after", "\"max\": 4"), ("shrunk after", "\"size\": 4096")]
+    {
+        ensure!(restored.ids("ring", name).await? == ids, "{name}");
+        let batch = listed.get_document("cursor")?.get_array("firstBatch")?;
+        let options = batch.iter().map(ToString::to_string).find(|one| one.contains(&format!("\"{name}\"")));
+        ensure!(options.as_ref().is_some_and(|options| options.contains(option)), "{name}: {options:?}");
+    }
+    Ok(())
+}
+
 /// Case 27.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_names_come_back_from_the_snapshot_and_from_the_oplog() -> Result<()> {
