@@ -2,10 +2,14 @@
 
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/failover.rs"]
+mod failover;
 #[path = "crash/restore.rs"]
 mod restore;
 #[path = "crash/sidecar.rs"]
 mod sidecar;
+#[path = "crash/takeover.rs"]
+mod takeover;
 
 /// From `TIDEMARK_SEED`, to repeat a run that failed; else another one each time. Printed.
 fn seed() -> anyhow::Result<u64> {
