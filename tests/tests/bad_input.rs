@@ -2,5 +2,7 @@
 
 #[path = "bad_input/arguments.rs"]
 mod arguments;
+#[path = "bad_input/entries.rs"]
+mod entries;
 #[path = "bad_input/objects.rs"]
 mod objects;
