@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::archive_store::{ArchiveStore, Stores};
-use crate::archiver::{self, ArchiveWindow, ArchiverSettings, CutPolicy};
+use crate::archiver::{self, ArchiveWindow, ArchiverSettings, CutPolicy, Refusals};
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -40,17 +40,20 @@ impl Site {
         Ok(Self { source, archive })
     }
 
-    /// Keeps trying while server or store is away.
+    /// Keeps trying while server or store is away or the user is refused.
     async fn open_patiently(config: &Config, board: &StatusBoard, stop: &CancellationToken) -> Result<Self> {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+        let mut refusals = Refusals::default();
         loop {
             let opened = tokio::select! {
                 opened = Self::open(config) => opened,
                 () = stop.cancelled() => return Err(Error::Cancelled),
             };
             match opened {
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, "not started yet; trying again");
+                Err(error) if error.is_transient() || error.is_refused_user() => {
+                    if !refusals.tell(&error) {
+                        tracing::warn!(%error, "not started yet; trying again");
+                    }
                     board.error(&error);
                     if !backoff.wait(stop).await {
                         return Err(Error::Cancelled);
@@ -80,8 +83,13 @@ impl Site {
     }
 }
 
-fn archiver_settings(config: &Config, cut: CutPolicy, yields: bool) -> ArchiverSettings {
-    ArchiverSettings { cut, compression_level: config.compression_level, grace: config.shutdown_grace, yields }
+fn archiver_settings(config: &Config, cut: CutPolicy, for_one_snapshot: bool) -> ArchiverSettings {
+    ArchiverSettings {
+        cut,
+        compression_level: config.compression_level,
+        grace: config.shutdown_grace,
+        for_one_snapshot,
+    }
 }
 
 /// Pod or host, and process: whom to look for when a lease is held.

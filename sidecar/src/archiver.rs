@@ -26,11 +26,13 @@ use crate::source::{Source, SourceMember};
 mod cut_policy;
 mod lookout;
 mod open_slice;
+mod refusals;
 mod resume;
 mod window;
 
 pub use cut_policy::{CutPolicy, CutReason, OpenSliceAge};
 use open_slice::{FinishedSlice, OpenSlice, entry_time};
+pub use refusals::Refusals;
 use resume::Position;
 pub use window::{ArchiveWindow, ArchiverState, LastError, WindowEnds, window};
 
@@ -40,8 +42,8 @@ pub struct ArchiverSettings {
     pub compression_level: i32,
     /// How long publishing the last slice may take when asked to stop.
     pub grace: Duration,
-    /// Leave out what another sidecar has archived meanwhile.
-    pub yields: bool,
+    /// Leaves out what another sidecar has archived meanwhile, and does not wait for a user that is refused.
+    pub for_one_snapshot: bool,
 }
 
 /// The archiver of one lineage. [`Archiver::run`] ends when it is stopped or when going on would be wrong.
@@ -61,19 +63,23 @@ pub struct Archiver {
 impl Archiver {
     pub async fn run(mut self) -> Result<()> {
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
+        let mut refusals = Refusals::default();
         loop {
             let before = self.ends.state.borrow().archived_through;
             match self.archive_until_trouble().await {
                 Ok(()) => break,
                 Err(Error::Cancelled) if self.stop.is_cancelled() => break,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, "archiving interrupted; trying again");
+                Err(error) if error.is_transient() || (error.is_refused_user() && !self.settings.for_one_snapshot) => {
+                    if !refusals.tell(&error) {
+                        tracing::warn!(%error, "archiving interrupted; trying again");
+                    }
                     self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(&error)));
                 }
                 Err(error) => return Err(error),
             }
-            if self.ends.state.borrow().archived_through > before {
+            if before.is_some() && self.ends.state.borrow().archived_through > before {
                 backoff.reset();
+                refusals = Refusals::default();
             }
             if !backoff.wait(&self.stop).await {
                 break;
@@ -92,7 +98,7 @@ impl Archiver {
         };
         match state.seen.newest_write.filter(|newest| *newest > after) {
             // A snapshot's own archiver has done what it was for.
-            Some(newest) if !self.settings.yields => tracing::warn!(%after, newest_write = %newest,
+            Some(newest) if !self.settings.for_one_snapshot => tracing::warn!(%after, newest_write = %newest,
                 oplog_headroom_seconds = state.headroom_seconds(),
                 "stopped with writes not archived: those after {after} are only in the server's oplog; nothing is lost while \
                  it holds them, the next start goes on from there"),
@@ -119,7 +125,7 @@ impl Archiver {
         };
         let start = resume::find_start(&self.source, &self.archive, archived).await?;
         let after = start.position.after;
-        if self.settings.yields {
+        if self.settings.for_one_snapshot {
             let now = topology::majority_commit_point(&start.member.connection).await?.ts;
             let fresh = self.settings.cut.span.as_secs() * 2 + 2;
             self.expects_another = archived.is_some() && u64::from(now.seconds.saturating_sub(after.seconds)) <= fresh;
@@ -221,7 +227,7 @@ impl Archiver {
     }
 
     async fn publish(&mut self, slice: &FinishedSlice, reason: CutReason) -> Result<()> {
-        if self.settings.yields && self.is_archived_by_another(slice).await? {
+        if self.settings.for_one_snapshot && self.is_archived_by_another(slice).await? {
             self.metrics.slices_yielded.inc();
             self.published_through(slice.through.ts);
             return Ok(());

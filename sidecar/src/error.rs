@@ -1,4 +1,8 @@
 //! What can stop the sidecar, and how it is told: what, where, likely cause, next command, and the exit code.
+//!
+//! The classes are those of `dr-cli` (`recovery::failure`): 2 is what somebody has to correct in the configuration, a
+//! refused user included, 8 is a server or store that is away and will be back. Commands that run once end with either;
+//! `run` goes on trying through both, because roles are granted and users created while it waits.
 
 use archive::framed::FormatError;
 use archive::json_record::RecordError;
@@ -71,18 +75,25 @@ impl Error {
         }
     }
 
+    /// Whether the server knows the user and refuses it, or does not know it: somebody has to change that, on the server as
+    /// likely as here.
+    pub fn is_refused_user(&self) -> bool {
+        use replset::ErrorKind as Server;
+        matches!(self, Self::Replset(error) if matches!(error.kind(), Server::AuthFailed | Server::MissingPrivilege(_)))
+    }
+
     pub fn exit_code(&self) -> u8 {
         use replset::ErrorKind as Server;
         use store::ErrorKind as Stored;
         match self {
             Self::Replset(error) => match error.kind() {
-                Server::InvalidUri | Server::NotReplicaSet | Server::Arbiter | Server::ServerTooOld => 2,
-                Server::AuthFailed
-                | Server::Unreachable
-                | Server::MemberRecovering
+                Server::InvalidUri
+                | Server::AuthFailed
                 | Server::MissingPrivilege(_)
-                | Server::NetworkTransient
-                | Server::NotPrimary => 8,
+                | Server::NotReplicaSet
+                | Server::Arbiter
+                | Server::ServerTooOld => 2,
+                Server::Unreachable | Server::MemberRecovering | Server::NetworkTransient | Server::NotPrimary => 8,
                 _ if error.is_retryable() => 8,
                 _ => 1,
             },
@@ -250,5 +261,24 @@ impl std::fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replset::{ErrorKind, ReplsetError};
+
+    use super::*;
+
+    #[test]
+    fn a_refused_user_is_a_mistake_and_a_server_that_is_away_is_not() {
+        let of = |kind| Error::from(ReplsetError::new(kind, "read", "h:1", "x"));
+        for refused in [of(ErrorKind::AuthFailed), of(ErrorKind::MissingPrivilege(vec![]))] {
+            assert_eq!((refused.exit_code(), refused.is_refused_user(), refused.is_transient()), (2, true, false));
+            assert_eq!(refused.report().kind, "usage");
+        }
+        for away in [of(ErrorKind::Unreachable), of(ErrorKind::NetworkTransient), of(ErrorKind::MemberRecovering)] {
+            assert_eq!((away.exit_code(), away.is_refused_user(), away.is_transient()), (8, false, true));
+        }
     }
 }

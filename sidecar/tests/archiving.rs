@@ -254,7 +254,7 @@ async fn a_full_store_stops_reading_and_nothing_is_lost_when_space_is_back() -> 
         cut: support::config("mongodb://x:1", "file:///x", &[]).cut,
         compression_level: 1,
         grace: Duration::from_secs(5),
-        yields: false,
+        for_one_snapshot: false,
     };
     let (metrics, stop) = (Metrics::new()?, CancellationToken::new());
     let (window, task) = archiver::spawn(source, archive.clone(), settings, metrics.clone(), stop.clone());
@@ -362,5 +362,38 @@ async fn a_stop_before_anything_could_be_opened_is_orderly() -> Test {
     running.wait_for_log("not started yet", LIMIT).await?;
     assert_eq!(running.terminate(LIMIT).await?.code(), Some(0), "{}", running.log());
     assert!(running.log().contains("nothing was archived"), "{}", running.log());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_waits_for_a_user_that_is_refused_and_says_so_once() -> Test {
+    let set = ReplicaSet::builder().auth(true).start().await?;
+    let admin = set.client().database("admin");
+    let role = |name: &str| doc! { "role": name, "db": "admin" };
+    admin.run_command(doc! { "createUser": "u", "pwd": "p", "roles": [role("clusterMonitor")] }).await?;
+    let archive = Archive::new();
+    let (mut running, listen) = start_run(&set.uri_as("u", "p"), &archive, &[]);
+    running.wait_for_log("the server refuses the user", LIMIT).await?;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(get(&listen, "/readyz").await?.1.contains("grant the user the roles backup"));
+    assert!(running.is_running(), "{}", running.log());
+    admin.run_command(doc! { "grantRolesToUser": "u", "roles": [role("backup")] }).await?;
+    running.wait_for_log("snapshot published", LIMIT).await?;
+    assert_eq!(running.log().matches("the server refuses the user").count(), 1, "{}", running.log());
+
+    // Also while it archives: roles that are taken away are no end.
+    let roles = [role("backup"), role("clusterMonitor")];
+    admin.run_command(doc! { "revokeRolesFromUser": "u", "roles": &roles[..] }).await?;
+    until("refused again", LIMIT, async || {
+        (running.log().matches("the server refuses the user").count() == 2).then_some(())
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    admin.run_command(doc! { "grantRolesToUser": "u", "roles": &roles[..] }).await?;
+    let end = note(&set, "granted again").await?;
+    wait_archived(&archive, end).await?;
+    assert_eq!(running.log().matches("the server refuses the user").count(), 2, "{}", running.log());
+    assert_eq!(running.terminate(LIMIT).await?.code(), Some(0), "{}", running.log());
+    archive.assert_unbroken();
     Ok(())
 }

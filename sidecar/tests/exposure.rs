@@ -43,7 +43,7 @@ async fn start(set: &ReplicaSet, store: Arc<dyn ObjectStore>, cut: &[(&str, &str
         cut: support::config("mongodb://x:1", "file:///x", cut).cut,
         compression_level: 1,
         grace: Duration::from_secs(2),
-        yields: false,
+        for_one_snapshot: false,
     };
     let stop = CancellationToken::new();
     let (window, task) = archiver::spawn(source, archive.clone(), settings, Metrics::new()?, stop.clone());

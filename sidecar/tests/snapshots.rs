@@ -309,8 +309,15 @@ async fn check_names_what_would_fail() -> Test {
     let user = doc! { "createUser": "weak", "pwd": "w", "roles": [{ "role": "clusterMonitor", "db": "admin" }] };
     admin.run_command(user).await?;
     let weak = sidecar(&["check", "--uri", &set.uri_as("weak", "w"), "--archive", &archive.url()]).await;
-    assert_eq!(weak.exit_code, 8, "{}", weak.stdout);
+    assert_eq!(weak.exit_code, 2, "a user without privileges is a mistake in the configuration: {}", weak.stdout);
     assert!(weak.stdout.contains("failed  privileges") && weak.stdout.contains("backup"), "{}", weak.stdout);
+    for uri in [set.uri_as("weak", "w"), set.uri_as("weak", "wrong"), set.uri_as("nobody", "w")] {
+        for command in ["check", "snapshot"] {
+            let refused = sidecar(&[command, "--json", "--uri", &uri, "--archive", &archive.url()]).await;
+            assert_eq!((refused.exit_code, &refused.json()?["error"]["kind"]), (2, &"usage".into()), "{refused:?}");
+        }
+    }
+    assert!(archive.objects().is_empty(), "a refused user leaves nothing behind");
     let user = doc! { "createUser": "backup", "pwd": "b", "roles": [
     { "role": "backup", "db": "admin" }, { "role": "clusterMonitor", "db": "admin" } ] };
     admin.run_command(user).await?;
@@ -327,8 +334,12 @@ async fn small_parts(set: &ReplicaSet, archive: &Archive, stop: &CancellationTok
     let settings = config(&set.uri(), &archive.url(), &[]);
     let site = app::Site::open(&settings).await?;
     let metrics = Metrics::new()?;
-    let archiving =
-        ArchiverSettings { cut: settings.cut, compression_level: 1, grace: Duration::from_secs(5), yields: true };
+    let archiving = ArchiverSettings {
+        cut: settings.cut,
+        compression_level: 1,
+        grace: Duration::from_secs(5),
+        for_one_snapshot: true,
+    };
     let (source, store) = (site.source.clone(), site.archive.clone());
     let (window, _task) = archiver::spawn(source, store, archiving, metrics.clone(), stop.clone());
     let settings = SnapshotSettings {
