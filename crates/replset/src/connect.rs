@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use mongodb::Client;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, ServerAddress};
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
+use telemetry::redact_uri;
 
 use crate::error::{ErrorKind, ReplsetError, Result};
 use crate::topology::{Hello, Role};
@@ -346,67 +347,12 @@ impl Batches {
     }
 }
 
-/// Options of a connection string that may be shown; the values of all others may hold a secret.
-const SHOWN_OPTIONS: [&str; 14] = [
-    "replicaset",
-    "directconnection",
-    "authsource",
-    "authmechanism",
-    "tls",
-    "ssl",
-    "w",
-    "readpreference",
-    "appname",
-    "maxpoolsize",
-    "connecttimeoutms",
-    "serverselectiontimeoutms",
-    "sockettimeoutms",
-    "retrywrites",
-];
-
-fn is_shown(option: &str) -> bool {
-    SHOWN_OPTIONS.contains(&option.to_ascii_lowercase().as_str())
-}
-
-/// The URI with its password and the values of unknown options replaced, for messages and logs.
-pub fn redact_uri(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").map_or(("", uri), |(scheme, rest)| (&uri[..scheme.len() + 3], rest));
-    // A password may hold an unescaped `@`, `/` or `?` by mistake: everything up to the last `@` is user information.
-    let (user, rest) = match rest.rsplit_once('@') {
-        Some((user, hosts)) => match user.split_once(':') {
-            Some((user, _)) => (format!("{user}:***@"), hosts),
-            None => (format!("{user}@"), hosts),
-        },
-        None => (String::new(), rest),
-    };
-    let (hosts, query) = rest.split_once('?').map_or((rest, None), |(hosts, query)| (hosts, Some(query)));
-    let query = query.map_or_else(String::new, |query| {
-        let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-            Some((name, _)) if !is_shown(name) => format!("{name}=***"),
-            _ => pair.to_owned(),
-        });
-        format!("?{}", pairs.collect::<Vec<_>>().join("&"))
-    });
-    format!("{scheme}{user}{hosts}{query}")
-}
-
-fn userinfo(uri: &str) -> Option<(usize, usize)> {
-    let start = uri.find("://")? + 3;
-    let authority_end = uri[start..].rfind('@').map(|at| start + at)?;
-    Some((start, authority_end))
-}
-
 /// A driver message with every occurrence of the URI's password removed.
 fn without_secrets(message: &str, uri: &str) -> String {
     const UNSAFE: &str =
         "the connection string cannot be parsed (check the escaping of user name and password, and its options)";
-    let password = userinfo(uri).and_then(|(start, end)| uri[start..end].split_once(':')).map(|(_, password)| password);
-    let options = uri.split_once('?').map_or("", |(_, query)| query).split('&').filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        (!is_shown(name)).then_some(value)
-    });
     // A library's message may quote any part of what it could not read.
-    let leaks = password.into_iter().chain(options).any(|secret| !secret.is_empty() && message.contains(secret));
+    let leaks = telemetry::secrets_of(uri).into_iter().any(|secret| message.contains(secret));
     if leaks || (uri.contains('@') && !uri.contains("://")) { UNSAFE.to_owned() } else { message.to_owned() }
 }
 
@@ -415,18 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_never_show() {
-        for (uri, shown) in [
-            ("mongodb://u:s3cret@h:1/?x=1&w=1", "mongodb://u:***@h:1/?x=***&w=1"),
-            ("mongodb://h/?tlsCertificateKeyFilePassword=s3cret", "mongodb://h/?tlsCertificateKeyFilePassword=***"),
-            ("u:s3cret@h", "u:***@h"),
-            ("mongodb+srv://u:p@ss:w@h/db", "mongodb+srv://u:***@h/db"),
-            ("mongodb://u@h:1", "mongodb://u@h:1"),
-            ("mongodb://h:1,h:2/?replicaSet=rs", "mongodb://h:1,h:2/?replicaSet=rs"),
-            ("not a uri", "not a uri"),
-        ] {
-            assert_eq!(redact_uri(uri), shown);
-        }
+    fn a_message_that_quotes_a_secret_is_not_passed_on() {
         assert!(!without_secrets("bad s3cret in", "mongodb://u:s3cret@h").contains("s3cret"));
         assert!(!without_secrets("bad s3cret in", "mongodb://h/?somePassword=s3cret").contains("s3cret"));
         assert!(

@@ -1,4 +1,4 @@
-//! Logging set-up and redaction of secrets, shared by the two binaries.
+//! Logging set-up and redaction of secrets, shared by the two binaries and the port to the database.
 //!
 //! Logs go to stderr: stdout belongs to data. A message is a short constant sentence, facts are fields.
 
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-pub use redact::redact_uri;
+pub use redact::{redact_uri, secrets_of};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
