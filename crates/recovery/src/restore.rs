@@ -16,6 +16,7 @@ mod report;
 mod routes;
 mod state;
 mod survey;
+mod tally;
 mod views;
 
 use std::sync::Arc;
@@ -124,7 +125,7 @@ pub async fn restore(
     phases.begin("access");
     let access = access::merge(&context, &routes).await?;
     phases.begin("check");
-    let checked = check::check(&context, &window, &views).await?;
+    let checked = check::check(&context, &window, &views, &replayed.tally).await?;
     routes.drop_staging(&context.destination).await?;
     context.state.complete(&context.destination, &plan).await?;
     if options.release {

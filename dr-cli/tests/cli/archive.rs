@@ -178,10 +178,15 @@ impl Archive {
     }
 
     pub fn add_snapshot(&self, id: &str, begin: ClusterTime, end: ClusterTime) {
+        self.add_snapshot_of(id, begin, end, [1]);
+    }
+
+    /// `users`: their ids.
+    pub fn add_snapshot_of<const N: usize>(&self, id: &str, begin: ClusterTime, end: ClusterTime, users: [i32; N]) {
         let snapshot: SnapshotId = id.parse().unwrap();
         let orders =
             [self.segment(&snapshot, ORDERS, "orders", 0, 1..3), self.segment(&snapshot, ORDERS, "orders", 1, 3..4)];
-        let users = [self.segment(&snapshot, USERS, "users", 0, 1..2)];
+        let users = [self.segment(&snapshot, USERS, "users", 0, users)];
         let collections =
             [collection(ORDERS, "orders", end, orders.to_vec()), collection(USERS, "users", end, users.to_vec())];
         let header = PageHeader { lineage: self.lineage.clone(), snapshot: snapshot.clone(), page: 0 };
@@ -225,7 +230,7 @@ impl Archive {
         uuid: CollectionUuid,
         coll: &str,
         part: u32,
-        ids: std::ops::Range<i32>,
+        ids: impl IntoIterator<Item = i32>,
     ) -> SegmentRecord {
         let header = SegmentHeader {
             lineage: self.lineage.clone(),
@@ -236,7 +241,7 @@ impl Archive {
             order: Order::Natural,
             bounds: None,
         };
-        let (object, totals) = encode_segment(&header, ids.map(|id| rawdoc! { "_id": id, "total": 9.5 }));
+        let (object, totals) = encode_segment(&header, ids.into_iter().map(|id| rawdoc! { "_id": id, "total": 9.5 }));
         let record = SegmentRecord::new(part, &totals, object.len() as u64);
         self.put(&header.key(false), object);
         record

@@ -66,3 +66,16 @@ fn a_sound_archive_is_restored_without_findings() {
     assert_eq!((&report["exit_code"], &report["findings"]), (&json!(0), &json!([])), "{report}");
     assert_eq!(destination.orders(), [(116..=126).collect::<Vec<i64>>(), vec![128, 129]].concat());
 }
+
+#[test]
+fn a_collection_that_does_not_hold_what_the_archive_says_is_an_integrity_failure() {
+    let archive = Archive::sample();
+    // Nobody wrote to the users since, so that the second one of the same id cannot be explained.
+    archive.add_snapshot_of("20260101T000021Z-cccc", at(20, 1), at(21, 1), [1, 2, 2]);
+    let destination = Destination::start();
+    let failed = destination.restore(&archive, &["--to", &at(24, 0).to_string()]);
+    failed.assert_error(5, &["shop.users has 2 documents instead of 3", "dr-cli verify"]);
+    // It does not count as restored.
+    let uri = destination.set.uri();
+    archive.run(&["release", "--destination", &uri]).assert_error(3, &[]);
+}

@@ -1,15 +1,21 @@
-//! Compares what stands in the destination with what should: names of collections, views and indexes.
+//! Compares what stands in the destination with what should: names of collections, views and indexes, and of every
+//! collection whose count follows from the archive the number of documents.
 
 use std::collections::BTreeSet;
 
 use archive::Namespace;
-use bson::rawdoc;
+use archive::timeline::Collection;
+use bson::{RawDocumentBuf, rawdoc};
 use replset::listing;
 
 use super::Context;
 use super::survey::Window;
-use crate::failure::{Failure, Result};
+use super::tally::Tally;
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Unit;
+
+/// Collections that an error names.
+const SHOWN: usize = 5;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Checked {
@@ -18,7 +24,7 @@ pub struct Checked {
     pub indexes: u64,
 }
 
-pub async fn check(context: &Context, window: &Window, views: &[Namespace]) -> Result<Checked> {
+pub async fn check(context: &Context, window: &Window, views: &[Namespace], tally: &Tally) -> Result<Checked> {
     context.progress.phase("check", None, Unit::Items);
     let listing = listing::list_all(context.destination.connection(), None).await?;
     let found: BTreeSet<String> = listing
@@ -46,6 +52,7 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace]) -> R
         return Err(mismatch(context, &format!("views differ: {}", difference.join(", "))));
     }
 
+    let mut differing = Vec::new();
     let mut checked = Checked { collections: restored.len() as u64, ..Checked::default() };
     for collection in restored {
         let name = |spec: &bson::RawDocument| spec.get_str("name").unwrap_or_default().to_owned();
@@ -66,22 +73,66 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace]) -> R
             ));
         }
         checked.indexes += expected.len() as u64;
-        checked.documents += count(context, &collection.namespace).await?;
+        let (documents, expected) = (documents(context, collection, tally).await?, tally.expected(collection));
+        if let Some(expected) = expected.filter(|expected| *expected != documents) {
+            let namespace = &collection.namespace;
+            differing.push(format!("{namespace} has {documents} documents instead of {expected}"));
+        }
+        checked.documents += documents;
     }
-    Ok(checked)
+    if differing.is_empty() {
+        return Ok(checked);
+    }
+    let more = differing.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    differing.truncate(SHOWN);
+    Err(mismatch(context, &format!("{}{more}", differing.join(", ")))
+        .because("snapshot and oplog do not fit together, or somebody else writes into the destination")
+        .then("dr-cli verify --level hash; then restore into a fresh replica set, from an older snapshot when it happens again"))
 }
 
 fn is_time_series(view: &listing::ListedView) -> bool {
     view.definition.get_str("viewOn").is_ok_and(|on| on.starts_with("system.buckets."))
 }
 
-/// The server's own count; exact, because nothing but this restore has written here.
+/// The server's own count costs nothing, but after it was killed it may be wrong: only an exact one proves a difference.
+async fn documents(context: &Context, collection: &Collection, tally: &Tally) -> Result<u64> {
+    let fast = count(context, &collection.namespace).await?;
+    match tally.expected(collection) {
+        Some(expected) if expected != fast => exact_count(context, &collection.namespace).await,
+        _ => Ok(fast),
+    }
+}
+
 async fn count(context: &Context, namespace: &Namespace) -> Result<u64> {
     let mut command = rawdoc! { "count": namespace.coll.as_str() };
-    command.append(bson::raw::cstr!("query"), bson::RawDocumentBuf::new());
+    command.append(bson::raw::cstr!("query"), RawDocumentBuf::new());
     let reply = context.destination.run_raw(&namespace.db, command).await?;
-    let n = reply.document().get_i32("n").map(i64::from).or_else(|_| reply.document().get_i64("n"));
-    Ok(n.ok().and_then(|n| u64::try_from(n).ok()).unwrap_or_default())
+    number(context, reply.document())
+}
+
+/// Reads the whole collection.
+async fn exact_count(context: &Context, namespace: &Namespace) -> Result<u64> {
+    let command = rawdoc! {
+        "aggregate": namespace.coll.as_str(),
+        "pipeline": [{ "$group": { "_id": null, "n": { "$sum": 1 } } }],
+        "cursor": {},
+    };
+    let reply = context.destination.run_raw(&namespace.db, command).await?;
+    let batch = reply.document().get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
+    let batch = batch.map_err(|_| no_count(context))?;
+    // An empty collection has no group.
+    batch.first().and_then(bson::Bson::as_document).map_or(Ok(0), |group| number(context, group))
+}
+
+fn number(context: &Context, reply: &bson::Document) -> Result<u64> {
+    let n = reply.get_i32("n").map(i64::from).or_else(|_| reply.get_i64("n"));
+    n.ok().and_then(|n| u64::try_from(n).ok()).ok_or_else(|| no_count(context))
+}
+
+fn no_count(context: &Context) -> Failure {
+    Failure::new(FailureKind::Unexpected, "the destination gives no count of documents")
+        .at(context.destination.server())
 }
 
 fn mismatch(context: &Context, what: &str) -> Failure {

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use super::Context;
 use super::routes::{Route, Routes};
 use super::survey::{Window, entry_time};
+use super::tally::Tally;
 use crate::failure::{Failure, Result};
 use crate::oplog_stream::{OplogEvent, OplogStream};
 use crate::progress::Unit;
@@ -34,10 +35,11 @@ const MARK_SLICES: usize = 32;
 const BATCH_OPERATIONS: usize = 1_000;
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct Replayed {
     pub operations: u64,
     pub bytes: u64,
+    pub tally: Tally,
 }
 
 /// What happens to one document.
@@ -59,18 +61,22 @@ pub struct Change {
 pub async fn replay(context: &Context, plan: &RestorePlan, window: &Window, routes: &Routes) -> Result<Replayed> {
     context.progress.phase("replay", Some(window.slice_bytes), Unit::Bytes);
     let position = context.state.replayed_through().max(window.snapshot_begin);
-    if position >= window.last_entry {
-        return Ok(Replayed::default());
+    let replayed = Replayed { tally: Tally::new(&window.records), ..Replayed::default() };
+    if window.snapshot_begin >= window.last_entry {
+        return Ok(replayed);
     }
+    // A continued restore that has replayed everything reads the entries again: they are counted.
     let mut replayer = Replayer {
-        window,
-        routes,
+        rules: Rules {
+            window,
+            routes,
+            applied_through: position,
+            restarts_capped: context.restarts_capped(window),
+            forgiving_through: window.snapshot_end.max(context.state.dirty_through()),
+        },
         position: window.snapshot_begin,
-        applied_through: position,
-        restarts_capped: context.restarts_capped(window),
-        forgiving_through: window.snapshot_end.max(context.state.dirty_through()),
         workers: Workers::start(context),
-        replayed: Replayed::default(),
+        replayed,
     };
     let marks = marks(plan);
     let mut next_marks = marks.into_iter().filter(|mark| *mark > position);
@@ -120,35 +126,44 @@ fn marks(plan: &RestorePlan) -> Vec<ClusterTime> {
 }
 
 struct Replayer<'a> {
-    window: &'a Window,
-    routes: &'a Routes,
+    rules: Rules<'a>,
     /// The last entry that was looked at; slices may overlap.
     position: ClusterTime,
+    workers: Workers,
+    replayed: Replayed,
+}
+
+/// What becomes of an operation.
+struct Rules<'a> {
+    window: &'a Window,
+    routes: &'a Routes,
     /// Entries up to here were applied by an earlier attempt.
     applied_through: ClusterTime,
     restarts_capped: bool,
     forgiving_through: ClusterTime,
-    workers: Workers,
-    replayed: Replayed,
 }
 
 impl Replayer<'_> {
     async fn entry(&mut self, raw: &bson::RawDocument) -> Result<()> {
         let at = entry_time(raw)?;
-        if at <= self.position || at > self.window.last_entry {
+        if at <= self.position || at > self.rules.window.last_entry {
             return Ok(());
         }
         self.position = at;
         let entry = Entry::parse(raw).map_err(|error| unreadable(&error))?;
-        if !self.window.resolution.transactions.applies(&entry) {
+        if !self.rules.window.resolution.transactions.applies(&entry) {
             return Ok(());
         }
         // `applyOps` run by a user is logged as it was given, effect or not; one of a transaction has taken effect.
         let by_hand = entry.operation.kind == OpKind::ApplyOps && entry.transaction_role() == TransactionRole::None;
         let mut changes = Vec::new();
+        let (rules, tally) = (&self.rules, &mut self.replayed.tally);
         entry
             .for_each_operation::<EntryError>(|operation| {
-                changes.push(self.change(at, &operation, by_hand));
+                if let (true, Some(uuid)) = (operation.kind.is_crud(), operation.uuid) {
+                    tally.observe(uuid, at, operation.kind, !(by_hand || operation.upsert));
+                }
+                changes.push(rules.change(at, &operation, by_hand));
                 Ok(())
             })
             .map_err(|error| unreadable(&error))?;
@@ -161,6 +176,13 @@ impl Replayer<'_> {
         Ok(())
     }
 
+    async fn finish(mut self) -> Result<Replayed> {
+        self.workers.flush().await?;
+        Ok(self.replayed)
+    }
+}
+
+impl Rules<'_> {
     fn change(&self, at: ClusterTime, operation: &Operation<'_>, by_hand: bool) -> Result<Option<Change>> {
         if !operation.kind.is_crud() {
             return Ok(None);
@@ -192,11 +214,6 @@ impl Replayer<'_> {
             strict: at > self.forgiving_through && !by_hand && !route.capped,
             upsert: operation.upsert || by_hand,
         }))
-    }
-
-    async fn finish(mut self) -> Result<Replayed> {
-        self.workers.flush().await?;
-        Ok(self.replayed)
     }
 }
 
