@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use archive::catalog::Finding;
 use archive::lineage::LineageRecord;
 use recovery::{ArchiveReader, Failure, FailureKind, Progress, Result};
 
@@ -48,11 +49,11 @@ impl Context {
         reader.choose_lineage(self.wanted_lineage()).await
     }
 
-    /// For commands that show all lineages unless one is named.
-    pub async fn lineages(&self, reader: &ArchiveReader) -> Result<Vec<LineageRecord>> {
+    /// For commands that show all lineages unless one is named; with what is wrong with those that cannot be shown.
+    pub async fn lineages(&self, reader: &ArchiveReader) -> Result<(Vec<LineageRecord>, Vec<Finding>)> {
         match self.wanted_lineage() {
-            Some(_) => Ok(vec![self.lineage(reader).await?]),
-            None => reader.lineages().await,
+            Some(_) => Ok((vec![self.lineage(reader).await?], Vec::new())),
+            None => reader.usable_lineages().await,
         }
     }
 }

@@ -11,7 +11,6 @@ use archive::collection_page::{CollectionRecord, PageHeader, decode_page};
 use archive::gap::Gap;
 use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
-use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
 use archive::plan::{Nearest, NotRestorable, RestorePlan, plan_restore};
 use archive::target::RestoreTarget;
@@ -20,6 +19,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use store::{ObjectStore, ObjectStoreExt};
 
 use crate::failure::{Failure, FailureKind, Result};
+
+mod lineages;
+
+pub use lineages::Lineages;
 
 /// The largest of the small JSON objects.
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
@@ -60,41 +63,6 @@ impl ArchiveReader {
 
     pub fn id(&self) -> &str {
         &self.marker.archive_id
-    }
-
-    /// All lineages, by id.
-    pub async fn lineages(&self) -> Result<Vec<LineageRecord>> {
-        let mut lineages = Vec::new();
-        for folder in self.store.list_folders("").await? {
-            let Ok(lineage) = folder.parse::<LineageId>() else { continue };
-            let key = ObjectKey::Lineage { lineage }.to_string();
-            if let Some(bytes) = self.store.get_bytes(&key, RECORD_LIMIT).await? {
-                lineages.push(
-                    LineageRecord::from_json(&bytes).map_err(|error| record_failure(&error, &*self.store, &key))?,
-                );
-            }
-        }
-        Ok(lineages)
-    }
-
-    /// The lineage that was asked for, or the only one there is.
-    pub async fn choose_lineage(&self, wanted: Option<&str>) -> Result<LineageRecord> {
-        let mut lineages = self.lineages().await?;
-        let known = lineages.iter().map(|record| record.lineage.to_string()).collect::<Vec<_>>().join(", ");
-        let refuse = |kind, what: String, next: &str| {
-            Err(Failure::new(kind, what).at(self.store.location()).because(format!("it holds: {known}")).then(next))
-        };
-        match wanted {
-            Some(id) => match lineages.iter().position(|record| record.lineage.as_str() == id) {
-                Some(position) => Ok(lineages.swap_remove(position)),
-                None => refuse(FailureKind::NotFound, format!("the archive has no lineage `{id}`"), "dr-cli status"),
-            },
-            None if lineages.len() == 1 => Ok(lineages.swap_remove(0)),
-            None if lineages.is_empty() => {
-                refuse(FailureKind::NotFound, "the archive holds no lineage yet".into(), "wait for `sidecar run`")
-            }
-            None => refuse(FailureKind::Usage, "the archive holds several lineages".into(), "name one with --lineage"),
-        }
     }
 
     /// Everything that the archive's listing says about a lineage.

@@ -13,7 +13,7 @@ mod progress;
 mod restore;
 mod verify;
 
-pub use archive_reader::{ArchiveReader, segment_key};
+pub use archive_reader::{ArchiveReader, Lineages, segment_key};
 pub use failure::{Failure, FailureKind, Result};
 pub use find::{
     FindQuery, FindResult, Match, NamespaceFilter, ParseBoundError, ParseFilterError, Scanned, TimeBound, find,

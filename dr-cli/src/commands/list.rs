@@ -34,8 +34,9 @@ struct Listed {
 
 pub async fn run(context: &Context) -> Result<Report> {
     let reader = context.open().await?;
-    let mut list = List { snapshots: Vec::new(), findings: Vec::new() };
-    for record in context.lineages(&reader).await? {
+    let (records, findings) = context.lineages(&reader).await?;
+    let mut list = List { snapshots: Vec::new(), findings };
+    for record in records {
         let catalog = catalog::inspect(&reader, &record.lineage).await?;
         // Contradictions between slices are no matter of a list of snapshots.
         list.findings.extend(catalog.snapshot_findings());

@@ -18,6 +18,8 @@ struct Status {
     archive_id: String,
     location: String,
     lineages: Vec<LineageStatus>,
+    /// Lineages that cannot be shown.
+    findings: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -65,13 +67,14 @@ struct LastDrill {
 pub async fn run(context: &Context) -> Result<Report> {
     let reader = context.open().await?;
     let mut lineages = Vec::new();
-    for record in context.lineages(&reader).await? {
+    let (records, findings) = context.lineages(&reader).await?;
+    for record in records {
         let catalog = catalog::inspect(&reader, &record.lineage).await?;
         lineages.push(lineage_status(record, &catalog, jiff::Timestamp::now().as_second()));
     }
-    let has_findings = lineages.iter().any(|lineage| !lineage.findings.is_empty());
+    let has_findings = !findings.is_empty() || lineages.iter().any(|lineage| !lineage.findings.is_empty());
     let location = reader.store().location().to_owned();
-    let status = Status { archive_id: reader.id().to_owned(), location, lineages };
+    let status = Status { archive_id: reader.id().to_owned(), location, lineages, findings };
     Ok(Report::new(&status, text(&status))?.with_findings_if(has_findings))
 }
 
@@ -121,6 +124,9 @@ fn text(status: &Status) -> String {
     let mut text = format!("Archive {} at {}\n", status.archive_id, status.location);
     if status.lineages.is_empty() {
         text.push_str("\nNothing is archived yet: no sidecar has written here.\n");
+    }
+    for finding in &status.findings {
+        text.push_str(&format!("FINDING: {}: {}\n", finding.object, finding.problem));
     }
     for lineage in &status.lineages {
         text.push_str(&format!("\nLineage {} (replica set {})\n", lineage.id, lineage.replica_set));

@@ -253,12 +253,35 @@ fn a_broken_lineage_record_or_gap_is_found() {
     archive.run(&["status"]).assert_error(5, &["lineage.json"]);
     archive.delete(&lineage);
     assert_found(&archive, "list", &lineage, "missing");
+    for command in [&["status"][..], &["list"], &["find"], &["plan", "--to", "latest"]] {
+        archive.run(command).assert_error(5, &["lineage.json", "missing"]);
+    }
 
     let archive = Archive::sample();
     archive.add_gap(at(40, 1), at(50, 1));
     let gap = ObjectKey::Gap { lineage: archive.lineage.clone(), after: at(40, 1), through: at(50, 1) };
     archive.damage(&gap, |bytes| bytes.truncate(20));
     assert_found(&archive, "list", &gap, "not readable");
+}
+
+#[test]
+fn a_broken_lineage_record_leaves_the_other_lineages_alone() {
+    let archive = Archive::sample();
+    archive.add_lineage("rs9-0");
+    let broken = ObjectKey::Lineage { lineage: "rs9-0".parse().unwrap() };
+    archive.damage(&broken, |bytes| bytes.truncate(5));
+    for command in ["status", "list"] {
+        let object = archive.json(&[command]);
+        assert_eq!((&object["exit_code"], &object["outcome"]), (&json!(10), &json!("findings")), "{object}");
+        assert_eq!(object["findings"][0]["object"], broken.to_string());
+        assert!(object.to_string().contains(SECOND), "the other lineage is shown: {object}");
+        assert!(archive.run(&[command]).stdout.contains("FINDING: rs9-0/lineage.json"), "{command}");
+        archive.run(&[command, "--lineage", "rs9-0"]).assert_error(5, &["rs9-0/lineage.json"]);
+    }
+    let ours = archive.lineage.to_string();
+    archive.run(&["status", "--lineage", &ours]).assert_ok();
+    archive.run(&["plan", "--to", "latest", "--lineage", &ours]).assert_ok();
+    archive.run(&["plan", "--to", "latest"]).assert_error(2, &["rs9-0", &ours, "--lineage"]);
 }
 
 #[test]

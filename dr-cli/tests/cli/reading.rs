@@ -15,7 +15,7 @@ fn status_says_what_can_be_restored() {
         archive.json(&["status"]),
         json!({
             "schema": 1, "command": "status", "outcome": "ok", "exit_code": 0, "error": null,
-            "archive_id": "6c1f0a52e0f94d3f8f5a5d1c4b7e9a10", "location": "[archive]",
+            "archive_id": "6c1f0a52e0f94d3f8f5a5d1c4b7e9a10", "location": "[archive]", "findings": [],
             "lineages": [{
                 "id": LINEAGE, "replica_set": "rs0", "parent": null,
                 "windows": [{ "from": time(10, 1), "through": time(30, 1) }],
