@@ -9,6 +9,7 @@ use archive::archive_marker::ArchiveMarker;
 use archive::catalog::StoredSlice;
 use archive::coverage::Coverage;
 use archive::gap::Gap;
+use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
@@ -203,6 +204,30 @@ impl ArchiveStore {
             }
         }
         Ok(None)
+    }
+
+    /// Of those begun at or after `first`, the snapshots whose manifest is there, whatever it says.
+    pub async fn manifests_from(&self, first: Option<&SnapshotId>) -> Result<Vec<SnapshotId>> {
+        let mut found = Vec::new();
+        for id in self.snapshot_ids().await? {
+            let key = ObjectKey::Manifest { lineage: self.lineage.clone(), snapshot: id.clone() };
+            if first.is_none_or(|first| id >= *first) && self.stores.archive.head(&key.to_string()).await?.is_some() {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    pub async fn high_water(&self) -> Result<Option<HighWater>> {
+        let key = HighWater::key(&self.lineage).to_string();
+        let Some(body) = self.stores.control.get_bytes(&key, RECORD_LIMIT).await? else { return Ok(None) };
+        HighWater::from_json(&body).map(Some).map_err(Error::record(&key))
+    }
+
+    pub async fn put_high_water(&self, mark: &HighWater) -> Result<()> {
+        let key = HighWater::key(&self.lineage).to_string();
+        let body = mark.to_json().map_err(Error::record(&key))?;
+        Ok(self.stores.control.put_mutable(&key, body.into()).await?)
     }
 
     fn control_key(&self, path: &str) -> Result<String> {

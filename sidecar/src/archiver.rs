@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::source::{Source, SourceMember};
 
 mod cut_policy;
+mod high_water;
 mod lookout;
 mod open_slice;
 mod refusals;
@@ -31,6 +32,7 @@ mod resume;
 mod window;
 
 pub use cut_policy::{CutPolicy, CutReason, OpenSliceAge};
+use high_water::{MarkTimes, MarkWriter};
 use open_slice::{FinishedSlice, OpenSlice, entry_time};
 pub use refusals::Refusals;
 use resume::Position;
@@ -119,7 +121,8 @@ impl Archiver {
     }
 
     async fn find_start(&mut self) -> Result<(SourceMember, Position)> {
-        let archived: Option<OpTime> = match self.archive.archived_optime().await? {
+        let slices_end = self.archive.archived_optime().await?;
+        let archived: Option<OpTime> = match slices_end {
             Some(archived) => Some(archived),
             None => crate::snapshot::oldest_begin(&self.archive).await?,
         };
@@ -140,6 +143,7 @@ impl Archiver {
                 state.started_after = Some(after);
             }
             state.archived_through = Some(after);
+            state.newest_slice = state.newest_slice.max(slices_end.map(|end| end.ts));
             state.pending_since = None;
             state.gaps += u64::from(start.gap.is_some());
         });
@@ -278,6 +282,7 @@ impl Archiver {
     fn published_through(&self, through: ClusterTime) {
         self.ends.state.send_modify(|state| {
             state.archived_through = Some(through);
+            state.newest_slice = Some(through);
             state.pending_since = None;
         });
     }
@@ -335,6 +340,8 @@ pub fn spawn(
 ) -> (ArchiveWindow, tokio::task::JoinHandle<Result<()>>) {
     let (window, ends) = window();
     let lookout = lookout::run(source.clone(), Arc::clone(&ends.state));
+    let (state, published) = (Arc::clone(&ends.state), ends.published.clone());
+    let mut mark = MarkWriter::new(archive.clone(), state, published, MarkTimes::default());
     let archiver = Archiver {
         source,
         archive,
@@ -346,10 +353,15 @@ pub fn spawn(
         stopped_at: OnceLock::new(),
     };
     let task = tokio::spawn(async move {
-        tokio::select! {
+        let ended = tokio::select! {
             ended = archiver.run() => ended,
             never = lookout => match never {},
+            never = mark.run() => match never {},
+        };
+        if ended.is_ok() {
+            mark.finish().await;
         }
+        ended
     });
     (window, task)
 }

@@ -5,7 +5,11 @@
 
 use std::sync::Arc;
 
-use prometheus::{Encoder as _, Gauge, IntCounter, IntGauge, Opts, Registry, TextEncoder};
+use archive::high_water::Shortfall;
+use prometheus::{Encoder as _, Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// Every value of the label: [`Shortfall::kind`].
+const SHORTFALLS: [&str; 2] = ["slices_missing", "snapshot_missing"];
 
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -22,6 +26,7 @@ pub struct Inner {
     pub snapshots_completed: IntCounter,
     pub snapshots_failed: IntCounter,
     pub snapshot_running: IntGauge,
+    shortfall: IntGaugeVec,
     last_snapshot: Late,
     snapshot_duration: Late,
     snapshot_bytes: Late,
@@ -86,6 +91,17 @@ impl Metrics {
         let running =
             IntGauge::with_opts(Opts::new("tidemark_snapshot_running", "1 while this sidecar takes a snapshot."))?;
         registry.register(Box::new(running.clone()))?;
+        let shortfall = IntGaugeVec::new(
+            Opts::new(
+                "tidemark_archive_shortfall",
+                "1 while something is missing that was once archived, by its kind.",
+            ),
+            &["kind"],
+        )?;
+        registry.register(Box::new(shortfall.clone()))?;
+        for kind in SHORTFALLS {
+            shortfall.with_label_values(&[kind]).set(0);
+        }
         let build = IntGauge::with_opts(
             Opts::new("tidemark_build_info", "Always 1; the version of the sidecar is a label.")
                 .const_label("version", env!("CARGO_PKG_VERSION")),
@@ -108,6 +124,7 @@ impl Metrics {
             snapshots_completed: counter("tidemark_snapshots_completed_total", "Snapshots published by this sidecar.")?,
             snapshots_failed: counter("tidemark_snapshots_failed_total", "Attempts to take a snapshot that failed.")?,
             snapshot_running: running,
+            shortfall,
             last_snapshot: late(
                 "tidemark_last_snapshot_timestamp_seconds",
                 "Moment at which the newest complete snapshot of the lineage is consistent.",
@@ -161,6 +178,13 @@ impl Metrics {
         set(&self.oplog_headroom, seconds);
     }
 
+    pub fn set_shortfalls(&self, shortfalls: &[Shortfall]) {
+        for kind in SHORTFALLS {
+            let is_missing = shortfalls.iter().any(|shortfall| shortfall.kind() == kind);
+            self.shortfall.with_label_values(&[kind]).set(i64::from(is_missing));
+        }
+    }
+
     /// In the text format of Prometheus.
     pub fn render(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -186,6 +210,25 @@ fn float(value: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_of_shortfall_is_a_series_from_the_start() {
+        let metrics = Metrics::new().unwrap();
+        let shown = |kind: &str, value: i64| {
+            let text = String::from_utf8(metrics.render()).unwrap();
+            text.contains(&format!("tidemark_archive_shortfall{{kind=\"{kind}\"}} {value}"))
+        };
+        let at = archive::ClusterTime::new(1, 1);
+        let slices = Shortfall::SlicesMissing { recorded_through: at, archived_through: None };
+        let snapshot = Shortfall::SnapshotMissing { id: "a".parse().unwrap() };
+        for shortfall in [slices, snapshot] {
+            assert!(shown(shortfall.kind(), 0));
+            metrics.set_shortfalls(std::slice::from_ref(&shortfall));
+            assert!(shown(shortfall.kind(), 1));
+            metrics.set_shortfalls(&[]);
+            assert!(shown(shortfall.kind(), 0));
+        }
+    }
 
     #[test]
     fn counters_exist_from_the_start_and_instants_only_once_they_are_known() {

@@ -98,6 +98,7 @@ impl Snapshotter {
         match result {
             Err(Error::Cancelled) if was_lost && !stop.is_cancelled() => Err(Error::LeaseLost),
             Ok(manifest) => {
+                self.window.snapshot_published(&manifest.snapshot);
                 self.metrics.snapshots_completed.inc();
                 Ok(manifest)
             }

@@ -36,6 +36,8 @@ pub struct StatusReport {
     pub archive_lag_seconds: Option<f64>,
     pub oplog_headroom_seconds: Option<f64>,
     pub gaps: u64,
+    /// What was once archived and is missing.
+    pub shortfalls: Vec<String>,
     pub last_snapshot: Option<LastSnapshot>,
     pub current_snapshot: Option<ProgressReport>,
     pub next_snapshot_at: Option<String>,
@@ -134,6 +136,7 @@ impl StatusBoard {
             member: state.member,
             archived_through: state.archived_through,
             gaps: state.gaps,
+            shortfalls: state.shortfalls.iter().map(ToString::to_string).collect(),
             last_snapshot: facts.last_snapshot.clone(),
             current_snapshot: self.current.report(),
             next_snapshot_at: facts.next_snapshot_at.clone(),
@@ -150,6 +153,7 @@ impl StatusBoard {
         self.metrics.set_archived_through(state.archived_through.map(|through| through.seconds));
         self.metrics.set_archive_lag(state.lag_seconds());
         self.metrics.set_oplog_headroom(state.headroom_seconds());
+        self.metrics.set_shortfalls(&state.shortfalls);
         self.metrics.render()
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use archive::ClusterTime;
+use archive::high_water::Shortfall;
+use archive::{ClusterTime, SnapshotId};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -29,6 +30,10 @@ pub struct ArchiverState {
     /// What the server itself showed, whether or not anything was read or could be stored.
     pub seen: OplogSeen,
     pub gaps: u64,
+    /// Where the newest slice ends, once there is one.
+    pub newest_slice: Option<ClusterTime>,
+    /// What was once archived and is missing.
+    pub shortfalls: Vec<Shortfall>,
     /// Until the next success.
     pub last_error: Option<LastError>,
 }
@@ -106,6 +111,7 @@ impl ArchiverState {
 pub struct ArchiveWindow {
     state: watch::Receiver<ArchiverState>,
     wanted: Arc<watch::Sender<ClusterTime>>,
+    published: Arc<watch::Sender<Option<SnapshotId>>>,
 }
 
 /// The archiver's ends of the same.
@@ -113,15 +119,15 @@ pub struct ArchiveWindow {
 pub struct WindowEnds {
     pub state: Arc<watch::Sender<ArchiverState>>,
     pub wanted: watch::Receiver<ClusterTime>,
+    pub published: watch::Receiver<Option<SnapshotId>>,
 }
 
 pub fn window() -> (ArchiveWindow, WindowEnds) {
     let (state, state_seen) = watch::channel(ArchiverState::default());
     let (wanted, wanted_seen) = watch::channel(ClusterTime::ZERO);
-    (
-        ArchiveWindow { state: state_seen, wanted: Arc::new(wanted) },
-        WindowEnds { state: Arc::new(state), wanted: wanted_seen },
-    )
+    let (published, published_seen) = watch::channel(None);
+    let window = ArchiveWindow { state: state_seen, wanted: Arc::new(wanted), published: Arc::new(published) };
+    (window, WindowEnds { state: Arc::new(state), wanted: wanted_seen, published: published_seen })
 }
 
 impl ArchiveWindow {
@@ -142,6 +148,11 @@ impl ArchiveWindow {
             later
         });
         self.wait(stop, |state| state.archived_through.filter(|through| *through >= moment)).await
+    }
+
+    /// A manifest was published just now: the high-water mark will speak of it.
+    pub fn snapshot_published(&self, id: &SnapshotId) {
+        self.published.send_replace(Some(id.clone()));
     }
 
     /// Waits until the archiver has recorded more gaps than `known`.
