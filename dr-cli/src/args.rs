@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use archive::SnapshotId;
 use archive::oplog::OpKind;
 use archive::target::{RestoreTarget, TARGET_GRAMMAR};
 use clap::error::ErrorKind;
@@ -119,6 +120,9 @@ pub struct PlanArgs {
     /// The moment to restore
     #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = TARGET_GRAMMAR)]
     pub to: RestoreTarget,
+    /// Start from this snapshot instead of the newest one that serves
+    #[arg(long, value_name = "ID")]
+    pub snapshot: Option<SnapshotId>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -126,6 +130,9 @@ pub struct RestoreArgs {
     /// The moment to restore
     #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = TARGET_GRAMMAR, required_unless_present = "plan")]
     pub to: Option<RestoreTarget>,
+    /// Start from this snapshot instead of the newest one that serves
+    #[arg(long, value_name = "ID", conflicts_with = "plan")]
+    pub snapshot: Option<SnapshotId>,
     /// Connection string of the fresh replica set to restore into
     #[arg(long, env = "TIDEMARK_DESTINATION", hide_env_values = true, value_name = "URI")]
     pub destination: String,
@@ -135,6 +142,9 @@ pub struct RestoreArgs {
     /// Arm TTL indexes at the end; documents may expire at once
     #[arg(long)]
     pub release: bool,
+    /// Prove every object before the first write; reads all of them twice
+    #[arg(long)]
+    pub verify_first: bool,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

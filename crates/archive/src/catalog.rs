@@ -28,6 +28,16 @@ impl Catalog {
         let (slices, gaps, snapshots, unusable) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { lineage, slices, gaps, snapshots, high_water: None, unusable }
     }
+
+    /// As if this were the only snapshot; others are then not missed.
+    #[must_use]
+    pub fn with_only(mut self, snapshot: &SnapshotId) -> Self {
+        self.snapshots.retain(|summary| summary.id == *snapshot);
+        if let Some(mark) = &mut self.high_water {
+            mark.last_snapshot = None;
+        }
+        self
+    }
 }
 
 /// A slice as it lies in the archive. The same slice may be there twice, plain and encrypted.

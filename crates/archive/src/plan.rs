@@ -44,6 +44,9 @@ pub struct PlannedSnapshot {
     pub id: SnapshotId,
     pub begin: ClusterTime,
     pub end: ClusterTime,
+    /// Whether somebody asked for exactly this one.
+    #[serde(default)]
+    pub named: bool,
 }
 
 /// What the target means in cluster time.
@@ -139,7 +142,12 @@ pub fn plan_restore_with(
     notes.extend(findings.iter().map(|finding| finding.problem.clone()));
     Ok(RestorePlan {
         lineage: catalog.lineage.clone(),
-        snapshot: PlannedSnapshot { id: chosen.id.clone(), begin: chosen.begin, end: chosen.end },
+        snapshot: PlannedSnapshot {
+            id: chosen.id.clone(),
+            begin: chosen.begin,
+            end: chosen.end,
+            named: matches!(target, RestoreTarget::Snapshot(_)),
+        },
         target: ResolvedTarget {
             requested: target.to_string(),
             resolved: question.resolved,

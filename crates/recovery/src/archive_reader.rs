@@ -13,7 +13,7 @@ use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
 use archive::plan::{Nearest, NotRestorable, RestorePlan, plan_restore};
-use archive::target::RestoreTarget;
+use archive::target::{ParseTargetError, RestoreTarget};
 use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, TryStreamExt, stream};
 use store::{ObjectStore, ObjectStoreExt};
@@ -183,12 +183,29 @@ impl ArchiveReader {
         Ok(collections)
     }
 
-    /// The plan for a target. A snapshot of which an object is missing is passed over, with a note.
-    pub async fn plan(&self, lineage: &LineageId, target: &RestoreTarget) -> Result<RestorePlan> {
-        let mut catalog = self.catalog(lineage).await?;
+    /// The plan for a target, starting from the snapshot `from` when it is given. A snapshot of which an object is missing
+    /// is passed over, with a note.
+    pub async fn plan(
+        &self,
+        lineage: &LineageId,
+        target: &RestoreTarget,
+        from: Option<&SnapshotId>,
+    ) -> Result<RestorePlan> {
+        let catalog = self.catalog(lineage).await?;
+        let Some(from) = from else { return self.plan_of(catalog, target).await };
+        if !catalog.snapshots.iter().any(|snapshot| snapshot.id == *from) {
+            // It says that there is no such snapshot, and which ones there are.
+            return self.plan_of(catalog, &RestoreTarget::Snapshot(from.clone())).await;
+        }
+        let mut plan = self.plan_of(catalog.with_only(from), target).await?;
+        plan.snapshot.named = true;
+        Ok(plan)
+    }
+
+    async fn plan_of(&self, mut catalog: Catalog, target: &RestoreTarget) -> Result<RestorePlan> {
         loop {
             let plan = plan_restore(&catalog, target).map_err(|refusal| self.refusal(&refusal))?;
-            match self.missing_object(lineage, &plan.snapshot.id).await {
+            match self.missing_object(&catalog.lineage, &plan.snapshot.id).await {
                 Ok(None) => return Ok(plan),
                 Ok(Some(problem)) => mark_damaged(&mut catalog, &plan.snapshot.id, &problem),
                 Err(failure) if failure.kind == FailureKind::Integrity => {
@@ -196,6 +213,18 @@ impl ArchiveReader {
                 }
                 Err(failure) => return Err(failure),
             }
+        }
+    }
+
+    /// The next command for somebody whose plan cannot be carried out because its snapshot is damaged.
+    pub async fn without_snapshot(&self, plan: &RestorePlan) -> Result<String> {
+        let invalid = |error: ParseTargetError| Failure::new(FailureKind::Unexpected, error.to_string());
+        let target: RestoreTarget = plan.target.requested.parse().map_err(invalid)?;
+        let mut catalog = self.catalog(&plan.lineage).await?;
+        mark_damaged(&mut catalog, &plan.snapshot.id, "an object of it cannot be used");
+        match self.plan_of(catalog, &target).await {
+            Ok(other) => Ok(format!("dr-cli restore --to {target} --snapshot {} --destination URI", other.snapshot.id)),
+            Err(refusal) => Ok(refusal.next),
         }
     }
 

@@ -1,15 +1,17 @@
 //! Carries a restore plan out: into a fresh replica set, in phases that can be interrupted and resumed.
 //!
 //! preflight (refuses before the first write) → survey (reads the window's oplog, decides what every collection is at
-//! the target, still without a write) → create → load → replay → indexes → views → users and roles → check → report.
+//! the target, still without a write; when asked to, all segments are proven as well) → create → load → replay → indexes → views → users and roles → check → report.
 //! Progress is kept in the destination, so the same command goes on where a killed one stopped.
 
 mod access;
 mod check;
 mod create;
+mod incomplete;
 mod indexes;
 mod load;
 mod preflight;
+mod prove;
 mod release;
 mod replay;
 mod report;
@@ -22,7 +24,9 @@ mod views;
 use std::sync::Arc;
 use std::time::Instant;
 
+use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
+use replset::destination::MergedAccess;
 use replset::{ConnectOptions, Destination};
 
 use crate::archive_reader::ArchiveReader;
@@ -32,6 +36,7 @@ use crate::progress::Progress;
 pub use release::{ReleaseReport, release};
 pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEntries, predict_seconds};
 
+use check::Checked;
 use report::Phases;
 use state::RestoreState;
 use survey::Window;
@@ -44,11 +49,13 @@ pub struct RestoreOptions {
     pub release: bool,
     /// Concurrent writers.
     pub connections: usize,
+    /// Read and prove every object before the first write, although loading reads and proves them again.
+    pub verify_first: bool,
 }
 
 impl Default for RestoreOptions {
     fn default() -> Self {
-        Self { destination_uri: String::new(), release: false, connections: 4 }
+        Self { destination_uri: String::new(), release: false, connections: 4, verify_first: false }
     }
 }
 
@@ -104,43 +111,69 @@ pub async fn restore(
     phases.begin("survey");
     let window = survey::survey(&context, &plan, &manifest).await?;
     preflight::check_names(&context, &window).await?;
+    if options.verify_first {
+        phases.begin("verify");
+        if let Err(failure) = prove::prove(&context, &manifest, &window).await {
+            return Err(incomplete::explain(&context, &plan, failure).await);
+        }
+    }
     context.state.begin(&context.destination, reader.id(), &plan).await?;
+    match write(&context, &plan, &manifest, &window, &mut phases).await {
+        Ok(Written { parked, access, checked }) => {
+            if options.release {
+                phases.begin("release");
+                release::release_on(&context.destination).await?;
+            }
+            Ok(RestoreReport::new(report::Facts {
+                plan: &plan,
+                window: &window,
+                phases: phases.finish(),
+                checked,
+                access,
+                parked,
+                released: options.release,
+                seconds: started.elapsed().as_secs_f64(),
+            }))
+        }
+        Err(failure) => Err(incomplete::explain(&context, &plan, failure).await),
+    }
+}
 
+/// What writing everything has brought.
+struct Written {
+    parked: Vec<Parked>,
+    access: MergedAccess,
+    checked: Checked,
+}
+
+async fn write(
+    context: &Context,
+    plan: &RestorePlan,
+    manifest: &SnapshotManifest,
+    window: &Window,
+    phases: &mut Phases,
+) -> Result<Written> {
     phases.begin("create");
-    let routes = create::create(&context, &window).await?;
+    let routes = create::create(context, window).await?;
 
     phases.begin("load");
-    let loaded = load::load(&context, &manifest, &window, &routes).await?;
+    let loaded = load::load(context, manifest, window, &routes).await?;
     phases.measure(loaded.bytes, loaded.documents, 0);
 
     phases.begin("replay");
-    let replayed = replay::replay(&context, &plan, &window, &routes).await?;
+    let replayed = replay::replay(context, plan, window, &routes).await?;
     phases.measure(replayed.bytes, 0, replayed.operations);
 
     phases.begin("indexes");
-    create::limit_capped(&context, &window).await?;
-    let parked = indexes::build(&context, &window).await?;
+    create::limit_capped(context, window).await?;
+    let parked = indexes::build(context, window).await?;
     phases.begin("views");
-    let views = views::create(&context, &routes).await?;
+    let views = views::create(context, &routes).await?;
     phases.begin("access");
-    let access = access::merge(&context, &routes).await?;
+    let access = access::merge(context, &routes).await?;
     phases.begin("check");
-    let checked = check::check(&context, &window, &views, &replayed.tally).await?;
+    let checked = check::check(context, window, &views, &replayed.tally).await?;
     routes.drop_staging(&context.destination).await?;
-    context.state.complete(&context.destination, &plan).await?;
-    if options.release {
-        phases.begin("release");
-        release::release_on(&context.destination).await?;
-    }
-
-    Ok(RestoreReport::new(report::Facts {
-        plan: &plan,
-        window: &window,
-        phases: phases.finish(),
-        checked,
-        access,
-        parked,
-        released: options.release,
-        seconds: started.elapsed().as_secs_f64(),
-    }))
+    context.state.complete(&context.destination, plan).await?;
+    Ok(Written { parked, access, checked })
 }

@@ -19,7 +19,7 @@ use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 
-mod content;
+pub(crate) mod content;
 mod findings;
 mod links;
 mod oplog;

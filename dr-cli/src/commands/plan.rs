@@ -39,16 +39,34 @@ struct PlannedTarget<'a> {
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Report> {
     let reader = context.open().await?;
     let lineage = context.lineage(&reader).await?.lineage;
-    let plan = make(&reader, &lineage, &args.to).await?;
-    let text = format!("{}\nNext: dr-cli restore --to {} --destination URI\n", text(&plan), args.to);
+    let plan = make(&reader, &lineage, &args.to, args.snapshot.as_ref()).await?;
+    let from = args.snapshot.as_ref().map(|id| format!(" --snapshot {id}")).unwrap_or_default();
+    let text = format!("{}\nNext: dr-cli restore --to {}{from} --destination URI\n", text(&plan), args.to);
     Ok(Report::new(&planned(&plan), text)?.with_findings_if(!plan.findings.is_empty()))
 }
 
-/// The plan for a target, or why there is none.
-pub async fn make(reader: &ArchiveReader, lineage: &LineageId, target: &RestoreTarget) -> Result<RestorePlan> {
-    match reader.plan(lineage, target).await {
+/// The plan for a target, or why there is none. `from`: the snapshot to start from.
+pub async fn make(
+    reader: &ArchiveReader,
+    lineage: &LineageId,
+    target: &RestoreTarget,
+    from: Option<&SnapshotId>,
+) -> Result<RestorePlan> {
+    if let (RestoreTarget::Snapshot(id), Some(from)) = (target, from)
+        && id != from
+    {
+        return Err(Failure::new(FailureKind::Usage, format!("`{target}` cannot be restored from snapshot {from}"))
+            .at("the command line")
+            .because("--to names another snapshot than --snapshot")
+            .then("leave out --snapshot"));
+    }
+    match reader.plan(lineage, target, from).await {
         Ok(plan) => Ok(plan),
-        Err(refusal) => Err(explain(reader, lineage, target, refusal).await),
+        Err(refusal) => {
+            // What is not found can only be the snapshot.
+            let named = from.filter(|_| refusal.kind == FailureKind::NotFound).cloned().map(RestoreTarget::Snapshot);
+            Err(explain(reader, lineage, named.as_ref().unwrap_or(target), refusal).await)
+        }
     }
 }
 

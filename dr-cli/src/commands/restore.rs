@@ -28,6 +28,7 @@ pub async fn run(context: &Context, args: RestoreArgs) -> Result<Report> {
         destination_uri: args.destination,
         release: args.release,
         connections: usize::from(args.connections),
+        verify_first: args.verify_first,
     };
     let report = recovery::restore(&reader, plan, options, Arc::clone(&context.progress)).await?;
     Ok(Report::new(&report, report.to_text())?.with_findings_if(report.has_findings()))
@@ -41,7 +42,7 @@ async fn choose_plan(context: &Context, reader: &ArchiveReader, args: &RestoreAr
                 .then("--to TARGET or --plan FILE")
         })?;
         let lineage = context.lineage(reader).await?.lineage;
-        return plan::make(reader, &lineage, target).await;
+        return plan::make(reader, &lineage, target, args.snapshot.as_ref()).await;
     };
     let plan = saved_plan::load(path)?;
     let disagrees = |what: &str| {

@@ -4,7 +4,7 @@ use bson::{Document, doc};
 use serde_json::json;
 use testkit::ReplicaSet;
 
-use crate::archive::{Archive, SECOND, at};
+use crate::archive::{Archive, FIRST, ORDERS, SECOND, at};
 use crate::run::Finished;
 
 /// A fresh replica set, and what a test needs to look into it.
@@ -24,6 +24,28 @@ impl Destination {
         let uri = self.set.uri();
         let fixed = ["restore", "--destination", &uri, "--yes", "--json", "--quiet"];
         archive.run(&[&fixed[..], args].concat())
+    }
+
+    /// What the error message says that somebody has to do by hand.
+    fn empty(&self) {
+        let client = self.set.client();
+        self.runtime.block_on(async {
+            client.database("shop").drop().await.unwrap();
+            for name in client.database("config").list_collection_names().await.unwrap() {
+                if name.starts_with("tidemark_") {
+                    client.database("config").collection::<Document>(&name).drop().await.unwrap();
+                }
+            }
+        });
+    }
+
+    fn is_untouched(&self) -> bool {
+        let client = self.set.client();
+        self.runtime.block_on(async {
+            let config = client.database("config").list_collection_names().await.unwrap();
+            client.database("shop").list_collection_names().await.unwrap().is_empty()
+                && !config.iter().any(|name| name.starts_with("tidemark_"))
+        })
     }
 
     /// Ids of the orders, ascending.
@@ -78,4 +100,49 @@ fn a_collection_that_does_not_hold_what_the_archive_says_is_an_integrity_failure
     // It does not count as restored.
     let uri = destination.set.uri();
     archive.run(&["release", "--destination", &uri]).assert_error(3, &[]);
+}
+
+/// The newest snapshot has a segment of the right size with another bit.
+fn flipped() -> Archive {
+    let archive = Archive::sample();
+    archive.damage(&archive.segment_key(SECOND, ORDERS, 1), |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+    });
+    archive
+}
+
+#[test]
+fn damage_that_is_found_while_loading_says_what_became_of_the_destination_and_how_to_go_on() {
+    let archive = flipped();
+    let destination = Destination::start();
+    let failed = destination.restore(&archive, &["--to", "latest"]);
+    let key = archive.segment_key(SECOND, ORDERS, 1).to_string();
+    let next = format!("dr-cli restore --to latest --snapshot {FIRST}");
+    let parts = ["the destination is incomplete and must not be used", "empty this one", "dr-cli verify --level hash"];
+    failed.assert_error(5, &[&parts[..], &[&key, &next]].concat());
+    assert!(!destination.is_untouched());
+
+    // Another snapshot cannot continue it; once it is emptied as the message says, that one serves.
+    let other = ["--to", "latest", "--snapshot", FIRST];
+    destination.restore(&archive, &other).assert_error(9, &["another unfinished restore", SECOND]);
+    destination.empty();
+    let report = destination.restore(&archive, &other).json();
+    assert_eq!((&report["exit_code"], &report["snapshot_id"]), (&json!(0), &json!(FIRST)), "{report}");
+    assert_eq!(destination.orders(), [(106..=126).collect::<Vec<i64>>(), vec![128, 129]].concat());
+}
+
+#[test]
+fn with_verify_first_damage_is_found_before_anything_is_written() {
+    let archive = flipped();
+    let destination = Destination::start();
+    let failed = destination.restore(&archive, &["--to", "latest", "--verify-first"]);
+    let key = archive.segment_key(SECOND, ORDERS, 1).to_string();
+    let next = format!("next: dr-cli restore --to latest --snapshot {FIRST}");
+    failed.assert_error(5, &[&key, "nothing was written into the destination", &next]);
+    assert!(destination.is_untouched());
+    let report = destination.restore(&archive, &["--to", "latest", "--snapshot", FIRST, "--verify-first"]).json();
+    assert_eq!(report["exit_code"], 0, "{report}");
+    let phases: Vec<_> = report["phases"].as_array().unwrap().iter().map(|phase| &phase["name"]).collect();
+    assert!(phases.contains(&&json!("verify")), "{phases:?}");
 }

@@ -82,6 +82,7 @@ fn a_saved_plan_is_executed_as_long_as_it_holds() {
     run(&["--to", &format!("before:{}", at(25, 1))]).assert_error(2, &["nonsense"]);
     run(&["--to", "latest"]).assert_error(2, &["another target"]);
     run(&["--lineage", "other-1"]).assert_error(2, &["another lineage"]);
+    run(&["--snapshot", FIRST]).assert_error(2, &["--snapshot"]);
 
     saved.archive.delete(&saved.archive.slice_key(2));
     run(&[]).assert_error(4, &["no longer holds", "slice", "dr-cli plan --to before:"]);

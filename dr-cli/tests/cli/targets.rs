@@ -75,3 +75,25 @@ fn an_archive_without_snapshots_restores_nothing() {
     archive.run(&["plan", "--to", &START.to_string()]).assert_error(2, &[]);
     archive.run(&["plan", "--to", &at(5, 1).to_string()]).assert_error(4, &["there is no snapshot"]);
 }
+
+#[test]
+fn the_snapshot_to_start_from_can_be_named() {
+    let archive = Archive::sample();
+    let plan = archive.json(&["plan", "--to", "latest", "--snapshot", FIRST]);
+    assert_eq!((&plan["exit_code"], &plan["snapshot_id"]), (&json!(0), &json!(FIRST)));
+    assert_eq!(plan["target"]["resolved"], json!(at(30, 1)));
+    let text = archive.run(&["plan", "--to", "latest", "--snapshot", FIRST]);
+    let next = format!("Next: dr-cli restore --to latest --snapshot {FIRST} ");
+    assert!(text.assert_ok().stdout.contains(&next), "{}", text.stdout);
+
+    let plan = |to: &str, from: &str| archive.run(&["plan", "--to", to, "--snapshot", from]);
+    plan("latest", "nobody").assert_error(3, &["there is no snapshot nobody", SECOND]);
+    plan("latest", "../x").assert_error(2, &["../x"]);
+    plan(&at(15, 0).to_string(), SECOND).assert_error(4, &["the earliest restorable moment"]);
+    plan(&format!("snapshot:{FIRST}"), SECOND).assert_error(2, &[FIRST, SECOND]);
+    plan(&format!("snapshot:{FIRST}"), FIRST).assert_ok();
+    archive.delete(&archive.segment_key(FIRST, crate::archive::USERS, 0));
+    plan("latest", FIRST).assert_error(5, &["is missing"]);
+    archive.damage(&archive.manifest_key(FIRST), |bytes| bytes.truncate(9));
+    plan("latest", FIRST).assert_error(5, &["manifest.json"]);
+}

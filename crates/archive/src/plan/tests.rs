@@ -216,6 +216,15 @@ fn latest_says_so_when_a_slice_or_the_mark_itself_cannot_be_used() {
 }
 
 #[test]
+fn with_only_one_snapshot_the_plan_starts_from_it_and_misses_no_other() {
+    let mut catalog = whole();
+    catalog.high_water = Some(HighWater::new(at(12), Some("zest".parse().unwrap()), "2026-01-02T03:04:05Z"));
+    let planned = plan(&catalog.with_only(&"old".parse().unwrap()), "latest");
+    assert_eq!((planned.snapshot.id.as_str(), planned.target.resolved), ("old", at(12)));
+    assert_eq!(planned.findings, []);
+}
+
+#[test]
 fn a_plan_of_an_earlier_release_has_no_findings() {
     let mut saved = serde_json::to_value(plan(&whole(), "latest")).unwrap();
     saved.as_object_mut().unwrap().remove("findings").unwrap();

@@ -20,6 +20,10 @@ pub async fn create(context: &Context, window: &Window) -> Result<Routes> {
     if context.state.is_past_creation() {
         return Ok(routes);
     }
+    if !context.state.is_resumed() {
+        // Whoever emptied a half-restored replica set by hand may have left them.
+        routes.drop_staging(&context.destination).await?;
+    }
     context.progress.phase("create", Some(collections.len() as u64), Unit::Items);
     stream::iter(collections.values().map(Ok::<_, Failure>))
         .try_for_each_concurrent(CONCURRENT, |collection| {

@@ -78,7 +78,8 @@ fn continue_restore(
 ) -> Result<(RestoreState, RestorePlan)> {
     let same = stored.archive_id == reader.id()
         && stored.plan.lineage == plan.lineage
-        && stored.plan.target.requested == plan.target.requested;
+        && stored.plan.target.requested == plan.target.requested
+        && (stored.plan.snapshot.id == plan.snapshot.id || !plan.snapshot.named);
     if stored.complete {
         return Err(unsafe_destination(destination, "the destination already holds a finished restore")
             .because(format!("of {} to {}", stored.plan.lineage, stored.plan.target.requested))
@@ -87,8 +88,8 @@ fn continue_restore(
     if !same {
         return Err(unsafe_destination(destination, "the destination holds another unfinished restore")
             .because(format!(
-                "of {} to {} from archive {}",
-                stored.plan.lineage, stored.plan.target.requested, stored.archive_id
+                "of {} to {} from snapshot {} of archive {}",
+                stored.plan.lineage, stored.plan.target.requested, stored.plan.snapshot.id, stored.archive_id
             ))
             .then(format!(
                 "continue that one with --to {}, or name a fresh replica set",

@@ -13,10 +13,10 @@ use store::{ByteStream, ErrorKind, StoreError};
 
 use super::links::SliceLinks;
 use crate::archive_reader::ArchiveReader;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// Why an object is not proven: it is wrong, or it could not be reached.
-pub(super) enum Unproven {
+pub(crate) enum Unproven {
     Wrong(String),
     Failed(Box<Failure>),
 }
@@ -45,6 +45,10 @@ impl From<StoreError> for Unproven {
     }
 }
 
+pub(crate) fn task_failed(error: &tokio::task::JoinError) -> Failure {
+    Failure::new(FailureKind::Unexpected, format!("verification of an object ended early: {error}"))
+}
+
 /// An object's chunks with a count of the bytes.
 struct Chunks {
     stream: ByteStream,
@@ -64,7 +68,7 @@ impl Chunks {
 }
 
 /// Reads a segment; the number of stored bytes.
-pub(super) async fn prove_segment(
+pub(crate) async fn prove_segment(
     reader: ArchiveReader,
     key: ObjectKey,
     expected: Totals,

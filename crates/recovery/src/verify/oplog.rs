@@ -10,11 +10,11 @@ use archive::{ClusterTime, LineageId};
 use futures::{StreamExt, stream};
 use store::ObjectStoreExt;
 
-use super::content::{Unproven, prove_slice};
+use super::content::{Unproven, prove_slice, task_failed};
 use super::links::{SliceLinks, contradictions};
 use super::records::RECORD_LIMIT;
 use super::{Context, VerifyLevel};
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::Result;
 use crate::progress::Unit;
 
 /// Verifies the slices; the catalog holds what can be used, and no snapshot yet.
@@ -142,8 +142,4 @@ fn inside(starts: &[ClusterTime], slice: StoredSlice) -> Vec<ClusterTime> {
     let from = starts.partition_point(|at| *at <= slice.id.after);
     let to = starts.partition_point(|at| *at < slice.id.through);
     starts.get(from..to).unwrap_or_default().to_vec()
-}
-
-pub(super) fn task_failed(error: &tokio::task::JoinError) -> Failure {
-    Failure::new(FailureKind::Unexpected, format!("verification of an object ended early: {error}"))
 }

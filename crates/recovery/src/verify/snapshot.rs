@@ -11,8 +11,7 @@ use archive::manifest::{PublishedManifest, SnapshotManifest, SnapshotStart, Snap
 use futures::{StreamExt, stream};
 use store::ObjectStoreExt;
 
-use super::content::{Unproven, prove_segment};
-use super::oplog::task_failed;
+use super::content::{Unproven, prove_segment, task_failed};
 use super::records::RECORD_LIMIT;
 use super::{Context, VerifyLevel};
 use crate::archive_reader::segment_key;
