@@ -88,27 +88,13 @@ fn is_unexplained(problem: &CoverageProblem) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{SnapshotSummary, StoredSlice};
-    use crate::coverage::model::{at, gap, slice};
+    use crate::catalog::StoredSlice;
+    use crate::coverage::model::{at, gap, slice, snapshot};
     use crate::gap::GapReason;
-
-    fn snapshot(id: &str) -> SnapshotSummary {
-        SnapshotSummary {
-            id: id.parse().unwrap(),
-            begin: at(1),
-            end: at(3),
-            published_at: "2026-01-02T03:04:05Z".into(),
-            documents: 7,
-            bytes: 5_000,
-            stored_bytes: 1_000,
-            damaged: None,
-            pinned: false,
-        }
-    }
 
     fn catalog(slices: &[StoredSlice]) -> Catalog {
         let lineage = "rs0-1".parse().unwrap();
-        Catalog { slices: slices.to_vec(), snapshots: vec![snapshot("b")], ..Catalog::new(lineage) }
+        Catalog { slices: slices.to_vec(), snapshots: vec![snapshot("b", 1, 3)], ..Catalog::new(lineage) }
     }
 
     fn found(catalog: &Catalog) -> Vec<(String, String)> {

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::SnapshotSummary;
 use crate::framed::Totals;
 use crate::json_record::{self, FORMAT, RecordError};
 use crate::layout::ObjectKey;
@@ -186,6 +187,21 @@ impl SnapshotManifest {
 
     pub fn begin_optime(&self) -> OpTime {
         OpTime::new(self.begin, self.begin_term)
+    }
+
+    /// The snapshot as a whole, with nothing known against it.
+    pub fn summary(&self) -> SnapshotSummary {
+        SnapshotSummary {
+            id: self.snapshot.clone(),
+            begin: self.begin,
+            end: self.end,
+            published_at: self.published_at.clone(),
+            documents: self.totals.documents,
+            bytes: self.totals.bytes,
+            stored_bytes: self.totals.stored_bytes,
+            damaged: None,
+            pinned: false,
+        }
     }
 
     pub fn is_encrypted(&self) -> bool {

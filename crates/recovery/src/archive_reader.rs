@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use archive::archive_marker::ArchiveMarker;
-use archive::catalog::{Catalog, Finding, SnapshotSummary, StoredSlice};
+use archive::catalog::{Catalog, Finding, StoredSlice};
 use archive::collection_page::{CollectionRecord, PageHeader, decode_page};
 use archive::gap::Gap;
 use archive::high_water::HighWater;
@@ -100,7 +100,7 @@ impl ArchiveReader {
             .await?;
         for (key, manifest) in manifests {
             match manifest {
-                Some(Ok(PublishedManifest::Complete(manifest))) => catalog.snapshots.push(summary(&manifest)),
+                Some(Ok(PublishedManifest::Complete(manifest))) => catalog.snapshots.push(manifest.summary()),
                 // Without a manifest, or with an abandoned one, it is no snapshot.
                 Some(Ok(PublishedManifest::Abandoned(_))) | None => {}
                 Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
@@ -298,18 +298,4 @@ fn finding(object: String, problem: impl Into<String>) -> Finding {
 fn record_failure(error: &archive::json_record::RecordError, store: &dyn ObjectStore, key: &str) -> Failure {
     Failure::integrity(format!("an object of the archive cannot be read: {error}"))
         .at(format!("{key} in {}", store.location()))
-}
-
-fn summary(manifest: &SnapshotManifest) -> SnapshotSummary {
-    SnapshotSummary {
-        id: manifest.snapshot.clone(),
-        begin: manifest.begin,
-        end: manifest.end,
-        published_at: manifest.published_at.clone(),
-        documents: manifest.totals.documents,
-        bytes: manifest.totals.bytes,
-        stored_bytes: manifest.totals.stored_bytes,
-        damaged: None,
-        pinned: false,
-    }
 }

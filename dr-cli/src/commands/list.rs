@@ -1,7 +1,7 @@
 //! `dr-cli list`: the snapshots, oldest first.
 
+use archive::LineageId;
 use archive::catalog::{Finding, SnapshotSummary};
-use archive::{ClusterTime, LineageId, SnapshotId};
 use recovery::Result;
 use serde::Serialize;
 
@@ -19,17 +19,9 @@ struct List {
 
 #[derive(Serialize)]
 struct Listed {
-    id: SnapshotId,
     lineage: LineageId,
-    begin: ClusterTime,
-    end: ClusterTime,
-    published_at: String,
-    documents: u64,
-    bytes: u64,
-    stored_bytes: u64,
-    pinned: bool,
-    /// Why it cannot be restored from.
-    damaged: Option<String>,
+    #[serde(flatten)]
+    snapshot: SnapshotSummary,
 }
 
 pub async fn run(context: &Context) -> Result<Report> {
@@ -48,25 +40,15 @@ pub async fn run(context: &Context) -> Result<Report> {
 }
 
 fn listed(lineage: &LineageId, snapshot: SnapshotSummary) -> Listed {
-    Listed {
-        damaged: snapshot.defect(),
-        id: snapshot.id,
-        lineage: lineage.clone(),
-        begin: snapshot.begin,
-        end: snapshot.end,
-        published_at: snapshot.published_at,
-        documents: snapshot.documents,
-        bytes: snapshot.bytes,
-        stored_bytes: snapshot.stored_bytes,
-        pinned: snapshot.pinned,
-    }
+    let damaged = snapshot.defect();
+    Listed { lineage: lineage.clone(), snapshot: SnapshotSummary { damaged, ..snapshot } }
 }
 
 fn text(list: &List) -> String {
-    let rows = list.snapshots.iter().map(|snapshot| {
+    let rows = list.snapshots.iter().map(|Listed { lineage, snapshot }| {
         [
             snapshot.id.to_string(),
-            snapshot.lineage.to_string(),
+            lineage.to_string(),
             moment(snapshot.end),
             count(snapshot.documents),
             bytes(snapshot.bytes),

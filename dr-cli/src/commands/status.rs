@@ -3,7 +3,7 @@
 use archive::catalog::{Catalog, Finding, SnapshotSummary};
 use archive::coverage::{Coverage, CoverageProblem, RestoreWindow};
 use archive::lineage::{LineageRecord, Parent};
-use archive::{ClusterTime, LineageId, SnapshotId};
+use archive::{ClusterTime, LineageId};
 use recovery::Result;
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ struct LineageStatus {
     gaps: Vec<Break>,
     archived_through: Option<ClusterTime>,
     archived_through_age_seconds: Option<i64>,
-    last_snapshot: Option<LastSnapshot>,
+    last_snapshot: Option<SnapshotSummary>,
     /// Drills are not part of this release.
     last_drill: Option<LastDrill>,
     findings: Vec<Finding>,
@@ -44,17 +44,6 @@ struct Break {
     after: ClusterTime,
     through: ClusterTime,
     reason: String,
-}
-
-#[derive(Serialize)]
-struct LastSnapshot {
-    id: SnapshotId,
-    begin: ClusterTime,
-    end: ClusterTime,
-    published_at: String,
-    documents: u64,
-    bytes: u64,
-    stored_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -89,7 +78,7 @@ fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> Lineage
         gaps: coverage.problems.iter().filter_map(broken).collect(),
         archived_through,
         archived_through_age_seconds: archived_through.map(|at| (now - i64::from(at.seconds)).max(0)),
-        last_snapshot: catalog.snapshots.last().map(last_snapshot),
+        last_snapshot: catalog.snapshots.last().cloned(),
         last_drill: None,
         findings: catalog.findings(&coverage),
     }
@@ -106,18 +95,6 @@ fn broken(problem: &CoverageProblem) -> Option<Break> {
     };
     let range = problem.range();
     Some(Break { after: range.from, through: range.through, reason })
-}
-
-fn last_snapshot(snapshot: &SnapshotSummary) -> LastSnapshot {
-    LastSnapshot {
-        id: snapshot.id.clone(),
-        begin: snapshot.begin,
-        end: snapshot.end,
-        published_at: snapshot.published_at.clone(),
-        documents: snapshot.documents,
-        bytes: snapshot.bytes,
-        stored_bytes: snapshot.stored_bytes,
-    }
 }
 
 fn text(status: &Status) -> String {

@@ -23,7 +23,7 @@ fn status_says_what_can_be_restored() {
                 "archived_through": time(30, 1), "archived_through_age_seconds": "[archived_through_age_seconds]",
                 "last_snapshot": {
                     "id": SECOND, "begin": time(15, 1), "end": time(20, 1), "published_at": "2026-01-01T00:01:00Z",
-                    "documents": 4, "bytes": 116, "stored_bytes": "[stored_bytes]",
+                    "documents": 4, "bytes": 116, "stored_bytes": "[stored_bytes]", "damaged": null, "pinned": false,
                 },
                 "last_drill": null,
             }],

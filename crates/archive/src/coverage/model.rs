@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 
 use crate::ClusterTime;
-use crate::catalog::StoredSlice;
+use crate::catalog::{SnapshotSummary, StoredSlice};
 use crate::gap::{Gap, GapReason};
 use crate::layout::SliceId;
 
@@ -24,6 +24,20 @@ pub(crate) fn slice(after: u32, through: u32, term: i64, digest: u8) -> StoredSl
 
 pub(crate) fn gap(after: u32, through: u32, reason: GapReason) -> Gap {
     Gap::new(at(after), at(through), reason, "2026-01-02T03:04:05Z", "")
+}
+
+pub(crate) fn snapshot(id: &str, begin: u32, end: u32) -> SnapshotSummary {
+    SnapshotSummary {
+        id: id.parse().unwrap(),
+        begin: at(begin),
+        end: at(end),
+        published_at: "2026-01-02T03:04:05Z".into(),
+        documents: 7,
+        bytes: 5_000,
+        stored_bytes: 1_000,
+        damaged: None,
+        pinned: false,
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::model::{MOMENTS, Model, any_story, at, gap, honest_story, slice};
+use super::model::{MOMENTS, Model, any_story, at, gap, honest_story, slice, snapshot};
 use super::*;
 use crate::catalog::SnapshotSummary;
 use crate::layout::SliceId;
@@ -170,20 +170,6 @@ fn the_extremes_of_time_can_be_covered() {
     let id = SliceId { after: ClusterTime::ZERO, through: ClusterTime::MAX, term: i64::MAX, digest: [0; 16] };
     let all = StoredSlice { id, stored_bytes: u64::MAX, encrypted: false };
     assert_eq!(of(&[all]).chain(ClusterTime::ZERO, ClusterTime::MAX).unwrap(), [all]);
-}
-
-fn snapshot(id: &str, begin: u32, end: u32) -> SnapshotSummary {
-    SnapshotSummary {
-        id: id.parse().unwrap(),
-        begin: at(begin),
-        end: at(end),
-        published_at: "2026-01-02T03:04:05Z".into(),
-        documents: 1,
-        bytes: 1,
-        stored_bytes: 1,
-        damaged: None,
-        pinned: false,
-    }
 }
 
 #[test]

@@ -2,24 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::coverage::CoveredRange;
-use crate::coverage::model::{MOMENTS, Model, Story, any_story, at, gap, moment_of, slice};
+use crate::coverage::model::{MOMENTS, Model, Story, any_story, at, gap, moment_of, slice, snapshot};
 use crate::gap::GapReason;
 use crate::high_water::HighWater;
 use crate::layout::ObjectKey;
-
-fn snapshot(id: &str, begin: u32, end: u32) -> SnapshotSummary {
-    SnapshotSummary {
-        id: id.parse().unwrap(),
-        begin: at(begin),
-        end: at(end),
-        published_at: "2026-01-02T03:04:05Z".into(),
-        documents: 7,
-        bytes: 5_000,
-        stored_bytes: 1_000,
-        damaged: None,
-        pinned: false,
-    }
-}
 
 fn damaged(id: &str, begin: u32, end: u32) -> SnapshotSummary {
     SnapshotSummary { damaged: Some("segment 3 is missing".into()), ..snapshot(id, begin, end) }

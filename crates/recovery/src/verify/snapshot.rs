@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use archive::SnapshotId;
-use archive::catalog::{Catalog, SnapshotSummary};
+use archive::catalog::Catalog;
 use archive::collection_page::{CollectionRecord, SegmentRecord};
 use archive::coverage::Coverage;
 use archive::layout::ObjectKey;
@@ -40,17 +40,7 @@ pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog)
                 ),
             );
         }
-        catalog.snapshots.push(SnapshotSummary {
-            id: manifest.snapshot,
-            begin: manifest.begin,
-            end: manifest.end,
-            published_at: manifest.published_at,
-            documents: manifest.totals.documents,
-            bytes: manifest.totals.bytes,
-            stored_bytes: manifest.totals.stored_bytes,
-            damaged: None,
-            pinned: false,
-        });
+        catalog.snapshots.push(manifest.summary());
     }
     Ok(())
 }
