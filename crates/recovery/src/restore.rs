@@ -172,7 +172,15 @@ async fn write(
     phases.begin("access");
     let access = access::merge(context, &routes).await?;
     phases.begin("check");
-    let checked = check::check(context, window, &views, &replayed.tally).await?;
+    // Views and users were not written for a majority: without this an election looks like somebody else's doing.
+    context.state.settle(&context.destination).await?;
+    let checked = match check::check(context, window, &views, &replayed.tally).await {
+        Ok(checked) => checked,
+        Err(failure) => {
+            context.state.settle(&context.destination).await?;
+            return Err(failure);
+        }
+    };
     routes.drop_staging(&context.destination).await?;
     context.state.complete(&context.destination, plan).await?;
     Ok(Written { parked, access, checked })

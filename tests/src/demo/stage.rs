@@ -38,7 +38,9 @@ pub struct Writing {
 
 /// Nothing expires in it, so that states can be compared at leisure.
 pub async fn replica_set() -> Result<ReplicaSet> {
-    ReplicaSet::builder().members(3).set_parameter("ttlMonitorEnabled", "false").start().await
+    let set = ReplicaSet::builder().members(3).set_parameter("ttlMonitorEnabled", "false").start().await?;
+    set.set_election_timeout(Duration::from_secs(10)).await?;
+    Ok(set)
 }
 
 pub fn mongod_tail(name: &str, set: &ReplicaSet) -> String {

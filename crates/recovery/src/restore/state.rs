@@ -172,7 +172,7 @@ impl RestoreState {
     }
 
     /// Makes sure that everything written so far is there to stay, and that no other restore has taken over.
-    async fn settle(&self, destination: &Destination) -> Result<()> {
+    pub async fn settle(&self, destination: &Destination) -> Result<()> {
         destination.majority_barrier().await?;
         let election = destination.election_id().await?;
         if self.election != election {

@@ -138,6 +138,20 @@ impl ReplicaSet {
     }
 }
 
+impl ReplicaSet {
+    /// Lets members miss heartbeats for longer than tests want to wait for an election: on a busy machine a second of
+    /// silence is no death.
+    pub async fn set_election_timeout(&self, timeout: Duration) -> Result<()> {
+        let primary = self.member_client(self.primary().await?).await?.database("admin");
+        let reply = primary.run_command(doc! { "replSetGetConfig": 1 }).await.context("read the configuration")?;
+        let mut config = reply.get_document("config")?.clone();
+        config.insert("version", config.get_i32("version")? + 1);
+        config.get_document_mut("settings")?.insert("electionTimeoutMillis", i64::try_from(timeout.as_millis())?);
+        primary.run_command(doc! { "replSetReconfig": config }).await.context("set the election timeout")?;
+        Ok(())
+    }
+}
+
 /// The port is ours by its lock, but another program may bind it in the moment before the server does.
 async fn start_member(folder: &Path, index: usize, arguments: &[String]) -> Result<Member> {
     let binary = binary()?;
