@@ -41,6 +41,9 @@ pub enum Error {
     /// The members' oplogs end before the archive does: they have to catch up first.
     #[error("{member} has not reached {wanted} yet, where the archive ends")]
     Behind { member: String, wanted: ClusterTime },
+    /// What it showed of its catalog may have been rolled back.
+    #[error("{member} changed its state while its collections were listed")]
+    StateChanged { member: String },
     #[error("the snapshot's own window of history, ({begin}, {end}], has a hole")]
     Uncovered { begin: ClusterTime, end: ClusterTime },
     #[error("stopped")]
@@ -70,7 +73,11 @@ impl Error {
                 store::ErrorKind::NotFound => error.key().is_none(),
                 _ => false,
             },
-            Self::NoMember { .. } | Self::Behind { .. } | Self::LeaseLost | Self::Uncovered { .. } => true,
+            Self::NoMember { .. }
+            | Self::Behind { .. }
+            | Self::StateChanged { .. }
+            | Self::LeaseLost
+            | Self::Uncovered { .. } => true,
             _ => false,
         }
     }
@@ -104,7 +111,7 @@ impl Error {
             },
             Self::Record { .. } | Self::Conflict { .. } | Self::Diverged { .. } | Self::Forked { .. } => 5,
             Self::LeaseHeld { .. } | Self::LeaseLost => 7,
-            Self::NoMember { .. } | Self::Behind { .. } => 8,
+            Self::NoMember { .. } | Self::Behind { .. } | Self::StateChanged { .. } => 8,
             Self::ForeignLineage { .. } => 9,
             Self::Cancelled => 130,
             Self::Listen { .. } => 2,
@@ -226,6 +233,11 @@ impl Error {
                 server,
                 "replication is behind, or the server was restored from an older state",
                 "wait, and look at replication lag",
+            ),
+            Self::StateChanged { .. } => (
+                server,
+                "an election or a restart, after which the member may have rolled back what it listed",
+                "the same command again, when the replica set is calm",
             ),
             Self::Uncovered { .. } => (
                 "the archive's oplog".to_owned(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use archive::collection_page::CollectionRecord;
+use archive::collection_page::{CollectionRecord, ScanOutcome};
 use archive::manifest::SnapshotManifest;
 use archive::{ClusterTime, CollectionUuid};
 use futures::StreamExt as _;
@@ -37,6 +37,7 @@ mod publish;
 mod scan;
 mod segment_writer;
 mod throttle;
+mod witness;
 
 use begin::Beginning;
 pub use begin::oldest_begin;
@@ -47,6 +48,7 @@ use publish::Taken;
 pub use scan::PART_BYTES;
 use scan::{CollectionScan, ScanContext};
 use throttle::Throttle;
+use witness::Witness;
 
 /// Attempts of one call; each goes on from the marks of the one before.
 const MAX_ATTEMPTS: u32 = 5;
@@ -156,7 +158,9 @@ impl Snapshotter {
     ) -> Result<SnapshotManifest> {
         let begin = beginning.mark.begin;
         progress.enter(Phase::Listing);
+        let witness = Witness::of(member).await?;
         let listing = listing::list_all(&member.connection, Some(begin)).await?;
+        witness.wait_until_lasting(member, stop).await?;
         let mut end = listing.operation_time.max(begin);
         tracing::info!(collections = listing.collections.len(), already_read = found.done.len(), %begin, "scanning");
         let mut records: Vec<CollectionRecord> = std::mem::take(&mut found.done).into_values().collect();
@@ -203,7 +207,9 @@ impl Snapshotter {
         let scanned = scan_all(&context, &remaining, &mut found, self.settings.parallelism).await;
         // What is finished stays finished, whatever stopped the others.
         context.marks.flush().await?;
-        records.extend(scanned?);
+        let scanned = scanned?;
+        let saw_drops = scanned.iter().any(|record| record.scan.outcome == ScanOutcome::Dropped);
+        records.extend(scanned);
 
         progress.enter(Phase::Listing);
         let (still_there, listed_at) = list_again(member, begin, &records).await?;
@@ -212,6 +218,9 @@ impl Snapshotter {
         tracing::info!(%end, collections = records.len(), still_there, "scanned; waiting for the oplog");
 
         progress.enter(Phase::WaitingForOplog);
+        if saw_drops {
+            witness.wait_until_lasting(member, stop).await?;
+        }
         wait_until_committed(member, end, stop).await?;
         self.window.clone().wait_archived(end, stop).await?;
         if !self.archive.covers(begin, end).await? {
@@ -252,7 +261,10 @@ async fn scan_all(
 
 async fn scan_one(context: &ScanContext, scan: CollectionScan<'_>) -> Result<CollectionRecord> {
     let (record, was_open) = scan.run().await?;
-    context.marks.collection_done(&record, was_open).await?;
+    // A drop can still be taken back: another attempt looks again.
+    if record.scan.outcome == ScanOutcome::Complete {
+        context.marks.collection_done(&record, was_open).await?;
+    }
     context.progress.collections_done.fetch_add(1, Ordering::Relaxed);
     Ok(record)
 }

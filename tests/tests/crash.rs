@@ -6,6 +6,8 @@ mod disk;
 mod failover;
 #[path = "crash/restore.rs"]
 mod restore;
+#[path = "crash/rollback.rs"]
+mod rollback;
 #[path = "crash/sidecar.rs"]
 mod sidecar;
 #[path = "crash/takeover.rs"]

@@ -167,7 +167,7 @@ impl Connection {
             Role::Primary | Role::Secondary => Ok(()),
             Role::Uninitiated => {
                 let detail = "the member was started for a replica set that is not initiated yet";
-                refuse(ErrorKind::NotReplicaSet, detail)
+                refuse(ErrorKind::MemberRecovering, detail)
             }
             Role::NoMember => {
                 let detail = "it is not a member of a replica set (a standalone mongod or a mongos): there is no oplog to \

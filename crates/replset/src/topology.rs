@@ -36,6 +36,21 @@ pub struct Hello {
     pub last_write: Option<OpTime>,
     pub majority_committed: Option<OpTime>,
     pub operation_time: Option<ClusterTime>,
+    pub topology_version: Option<TopologyVersion>,
+}
+
+/// Changes whenever the process starts and whenever it takes another state, so a member that rolled back in between has
+/// another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopologyVersion {
+    process: ObjectId,
+    counter: i64,
+}
+
+impl TopologyVersion {
+    fn parse(version: &Document) -> Option<Self> {
+        Some(Self { process: version.get_object_id("processId").ok()?, counter: version.get_i64("counter").ok()? })
+    }
 }
 
 impl Hello {
@@ -83,6 +98,7 @@ impl Hello {
             last_write: last_write.and_then(|write| op_time(write, "opTime")),
             majority_committed: last_write.and_then(|write| op_time(write, "majorityOpTime")),
             operation_time: reply.get_timestamp("operationTime").ok().map(Into::into),
+            topology_version: reply.get_document("topologyVersion").ok().and_then(TopologyVersion::parse),
         }
     }
 }

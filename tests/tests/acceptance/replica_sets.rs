@@ -107,3 +107,11 @@ async fn a_member_without_configuration_is_waited_for_until_it_turns_out_to_be_o
     ensure!(status.code() == Some(9), "{status}:\n{}", sidecar.log());
     Ok(())
 }
+
+/// As before, for a sidecar that talks to the member beside it alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_waits_for_its_own_member_to_be_initiated() -> Result<()> {
+    let mut scenario = Scenario::of(quiet().start_uninitiated().await?)?;
+    scenario.uri = scenario.source.member_uri(0);
+    assert_waits_for_initiation(&mut scenario).await
+}

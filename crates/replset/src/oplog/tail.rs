@@ -60,8 +60,13 @@ impl OplogBatch {
 pub struct OplogTail {
     cursor: Batches,
     member: Connection,
+    options: TailOptions,
     from: ClusterTime,
     last: Option<ClusterTime>,
+    /// Whether the cursor was opened again, behind entries that were seen already.
+    is_reopened: bool,
+    /// Whether the last batch had an entry behind those.
+    is_moving: bool,
 }
 
 impl std::fmt::Debug for OplogTail {
@@ -75,6 +80,12 @@ impl std::fmt::Debug for OplogTail {
 /// A member whose oplog ends before `from` yields empty batches until it has caught up. When the oldest entry is
 /// newer than `from`, the first batch is `OplogOverrun`.
 pub async fn tail(member: &Connection, from: ClusterTime, options: TailOptions) -> Result<OplogTail> {
+    let cursor = open(member, from, &options).await?;
+    let member = member.clone();
+    Ok(OplogTail { cursor, member, options, from, last: None, is_reopened: false, is_moving: false })
+}
+
+async fn open(member: &Connection, from: ClusterTime, options: &TailOptions) -> Result<Batches> {
     let batch_size = options.batch_entries.map_or(i32::MAX, |count| i32::try_from(count).unwrap_or(i32::MAX));
     let mut command = RawWriter::default();
     command.str("find", "oplog.rs").begin_document("filter").begin_document("ts").timestamp("$gte", from).end().end();
@@ -85,22 +96,21 @@ pub async fn tail(member: &Connection, from: ClusterTime, options: TailOptions) 
         batch_documents: options.batch_entries,
         ..CursorSettings::default()
     };
-    let cursor = member.batches("local", "follow the oplog", command.finish(), settings).await?;
-    Ok(OplogTail { cursor, member: member.clone(), from, last: None })
+    member.batches("local", "follow the oplog", command.finish(), settings).await
 }
 
 impl OplogTail {
-    /// The next batch, empty when nothing was committed for a while. Nothing useful follows an error: open a new tail.
+    /// The next batch, empty when nothing was committed for a while; it may begin with entries of the one before. Nothing
+    /// useful follows an error: open a new tail.
     pub async fn next_batch(&mut self) -> Result<OplogBatch> {
-        let batch = match self.cursor.next().await {
-            Ok(Some(batch)) => batch,
-            Ok(None) => {
-                let detail = "the server ended the cursor";
-                return Err(ReplsetError::new(ErrorKind::CursorLost, "follow the oplog", self.member.server(), detail));
-            }
-            Err(error) => {
-                let position = self.last.unwrap_or(self.from);
-                return Err(explain(&self.member, position, error).await);
+        let batch = loop {
+            match self.cursor.next().await {
+                Ok(Some(batch)) => break batch,
+                Ok(None) => self.reopen().await?,
+                Err(error) => {
+                    let position = self.last.unwrap_or(self.from);
+                    return Err(explain(&self.member, position, error).await);
+                }
             }
         };
         let batch = OplogBatch { operation_time: operation_time(batch.as_raw_document()).unwrap_or_default(), batch };
@@ -110,11 +120,33 @@ impl OplogTail {
             first.get_or_insert(ts);
             last = Some(ts);
         }
+        if let Some(first) = first
+            && std::mem::take(&mut self.is_reopened)
+            && self.last.is_some_and(|last| first != last)
+        {
+            return Err(self.lost("the entry that was read last is not there any more"));
+        }
         if self.last.is_none() && first.is_some_and(|first| first > self.from) {
             refuse_overrun(&self.member, self.from).await?;
         }
+        self.is_moving = last > self.last;
         self.last = last.or(self.last);
         Ok(batch)
+    }
+
+    /// A server that was killed before its first checkpoint can count its oplog as empty until it is restarted, and then
+    /// ends every tailable cursor behind its first batch (seen on 6.0.5).
+    async fn reopen(&mut self) -> Result<()> {
+        if !self.is_moving {
+            tokio::time::sleep(self.options.await_data).await;
+        }
+        self.cursor = open(&self.member, self.last.unwrap_or(self.from), &self.options).await?;
+        (self.is_reopened, self.is_moving) = (true, false);
+        Ok(())
+    }
+
+    fn lost(&self, detail: &str) -> ReplsetError {
+        ReplsetError::new(ErrorKind::CursorLost, "follow the oplog", self.member.server(), detail)
     }
 }
 
