@@ -11,7 +11,8 @@ demo:  ## the main job on this machine: snapshot, archive, disaster, find, resto
 test:  ## all tests, against real replica sets
 	@scripts/fetch-mongod.sh >/dev/null
 	@cargo build --workspace --quiet
-	@cargo test --workspace --quiet --no-fail-fast
+	@cargo test --workspace --quiet --doc
+	@cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
 
 bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name peers)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
