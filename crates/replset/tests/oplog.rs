@@ -167,6 +167,50 @@ async fn an_overwritten_position_is_an_overrun() -> Result<()> {
     Ok(())
 }
 
+/// A member that was killed before its first checkpoint and rolled back counts its oplog as empty, and a tailable cursor
+/// on an empty capped collection ends behind its first batch.
+#[tokio::test]
+async fn the_tail_goes_on_over_cursors_that_the_server_ends() -> Result<()> {
+    // The server's own no-ops would be counted.
+    let builder = ReplicaSet::builder().members(2).arbiter(true).set_parameter("writePeriodicNoops", "false");
+    let set = builder.start().await?;
+    let (old, next) = (set.primary().await?, set.secondaries().await[0]);
+    set.kill(next)?;
+    let alone = set.member_client(old).await?;
+    let mark = doc! { "create": "ghost", "writeConcern": { "w": 1 } };
+    alone.database("a").run_command(mark).await?;
+    set.kill(old)?;
+    set.restart(next).await?;
+    anyhow::ensure!(set.primary().await? == next);
+    set.restart(old).await?;
+    set.wait_healthy().await?;
+    let client = set.member_client(old).await?;
+    let oplog = client.database("local").collection::<RawDocumentBuf>("oplog.rs");
+    assert_eq!(oplog.estimated_document_count().await?, 0, "what is to be tested did not come about");
+    let member = connect(&set.member_uri(old)).await?;
+    let at = majority_commit_point(&member).await?.ts;
+    let mut tail = tail(&member, at, TailOptions::default()).await?;
+    let mut last = at;
+    for round in 0..3 {
+        fill(&set.client(), &archive::Namespace::new("a", &format!("c{round}")), 3, 1).await?;
+        let wanted: ClusterTime = set
+            .client()
+            .database("admin")
+            .run_command(doc! { "ping": 1 })
+            .await?
+            .get_timestamp("operationTime")?
+            .into();
+        let limit = Instant::now() + Duration::from_secs(20);
+        while last < wanted {
+            assert!(Instant::now() < limit, "stands at {last}");
+            for entry in tail.next_batch().await?.entries()? {
+                last = last.max(entry_op_time(entry?)?.ts);
+            }
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_snapshot_never_begins_inside_a_transaction_chain() -> Result<()> {
     // One operation per entry makes a chain of a small transaction.
