@@ -4,24 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use archive::ClusterTime;
+use archive::catalog::SnapshotSummary;
 use archive::manifest::SnapshotManifest;
 use serde::Serialize;
 
 use crate::archiver::{ArchiveWindow, LastError};
 use crate::metrics::{Metrics, SnapshotFigures};
 use crate::snapshot::{CurrentSnapshot, ProgressReport};
-
-/// The published snapshot that was started last.
-#[derive(Debug, Clone, Serialize)]
-pub struct LastSnapshot {
-    pub id: String,
-    pub begin: ClusterTime,
-    pub end: ClusterTime,
-    pub published_at: String,
-    pub documents: u64,
-    pub bytes: u64,
-    pub stored_bytes: u64,
-}
 
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusReport {
@@ -38,7 +27,8 @@ pub struct StatusReport {
     pub gaps: u64,
     /// What was once archived and is missing.
     pub shortfalls: Vec<String>,
-    pub last_snapshot: Option<LastSnapshot>,
+    /// The published snapshot that was started last.
+    pub last_snapshot: Option<SnapshotSummary>,
     pub current_snapshot: Option<ProgressReport>,
     pub next_snapshot_at: Option<String>,
     pub last_error: Option<LastError>,
@@ -47,7 +37,7 @@ pub struct StatusReport {
 #[derive(Debug, Default)]
 struct Facts {
     lineage: Option<String>,
-    last_snapshot: Option<LastSnapshot>,
+    last_snapshot: Option<SnapshotSummary>,
     next_snapshot_at: Option<String>,
     last_error: Option<LastError>,
     window: Option<ArchiveWindow>,
@@ -88,17 +78,7 @@ impl StatusBoard {
             bytes: manifest.totals.bytes,
             stored_bytes: manifest.totals.stored_bytes,
         });
-        self.change(|facts| {
-            facts.last_snapshot = Some(LastSnapshot {
-                id: manifest.snapshot.to_string(),
-                begin: manifest.begin,
-                end: manifest.end,
-                published_at: manifest.published_at.clone(),
-                documents: manifest.totals.documents,
-                bytes: manifest.totals.bytes,
-                stored_bytes: manifest.totals.stored_bytes,
-            });
-        });
+        self.change(|facts| facts.last_snapshot = Some(manifest.summary()));
     }
 
     pub fn next_snapshot(&self, at: Option<String>) {

@@ -58,7 +58,7 @@ pub fn render(status: &StatusReport) -> String {
         &mut page,
         "Last snapshot",
         &[
-            ("Id", last.map(|snapshot| snapshot.id.clone())),
+            ("Id", last.map(|snapshot| snapshot.id.to_string())),
             ("Consistent at", last.map(|snapshot| snapshot.end.to_string())),
             ("Published", last.map(|snapshot| snapshot.published_at.clone())),
             ("Documents", last.map(|snapshot| snapshot.documents.to_string())),
