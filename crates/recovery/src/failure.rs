@@ -63,6 +63,9 @@ pub struct Failure {
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
+/// The next command when nothing better is known about a damaged archive.
+pub const VERIFY: &str = "dr-cli verify --level hash";
+
 impl Failure {
     pub fn new(kind: FailureKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), location: String::new(), cause: String::new(), next: String::new() }
@@ -71,7 +74,7 @@ impl Failure {
     pub fn integrity(what: impl Into<String>) -> Self {
         Self::new(FailureKind::Integrity, what)
             .because("an object was changed, cut or swapped after it was written")
-            .then("dr-cli verify --level hash")
+            .then(VERIFY)
     }
 
     #[must_use]

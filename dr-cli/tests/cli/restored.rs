@@ -96,7 +96,7 @@ fn a_collection_that_does_not_hold_what_the_archive_says_is_an_integrity_failure
     archive.add_snapshot_of("20260101T000021Z-cccc", at(20, 1), at(21, 1), [1, 2, 2]);
     let destination = Destination::start();
     let failed = destination.restore(&archive, &["--to", &at(24, 0).to_string()]);
-    failed.assert_error(5, &["shop.users has 2 documents instead of 3", "dr-cli verify"]);
+    failed.assert_error(5, &["shop.users has 2 documents instead of 3", "when it happens again", "empty this one"]);
     // It does not count as restored.
     let uri = destination.set.uri();
     archive.run(&["release", "--destination", &uri]).assert_error(3, &[]);

@@ -3,13 +3,13 @@
 use archive::plan::RestorePlan;
 
 use super::Context;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, VERIFY};
 
 const EMPTY_IT: &str = "take a fresh replica set, or empty this one (drop every database but admin, config and local, then \
                         every config.tidemark_* collection)";
 
-/// Adds to an integrity failure what was written, and which command avoids the damaged snapshot. Whatever else stopped the
-/// restore goes away, and the same command goes on.
+/// Adds to an integrity failure what was written, and which command avoids the damaged snapshot; advice of its own comes
+/// first. Whatever else stopped the restore goes away, and the same command goes on.
 pub async fn explain(context: &Context, plan: &RestorePlan, failure: Failure) -> Failure {
     if failure.kind != FailureKind::Integrity {
         return failure;
@@ -20,8 +20,10 @@ pub async fn explain(context: &Context, plan: &RestorePlan, failure: Failure) ->
         Ok(command) => command,
         Err(_) => "dr-cli list shows older snapshots".to_owned(),
     };
-    let all = "dr-cli verify --level hash names everything that is damaged";
-    let next = [has_written.then_some(EMPTY_IT), Some(&other), (!other.contains("dr-cli verify")).then_some(all)];
+    let own = Some(failure.next.as_str()).filter(|next| !next.is_empty() && *next != VERIFY);
+    let known = |advice: &str| [own, Some(&other)].into_iter().flatten().any(|text| text.contains(advice));
+    let all = (!known("dr-cli verify")).then(|| format!("{VERIFY} names everything that is damaged"));
+    let next = [own, has_written.then_some(EMPTY_IT), Some(&other), all.as_deref()];
     let next = next.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let state = if has_written {
         "the destination is incomplete and must not be used"

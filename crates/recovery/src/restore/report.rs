@@ -137,8 +137,8 @@ impl RestoreReport {
         }
     }
 
-    /// Whether a person should look: the plan had findings, or something was skipped that may matter. Entries that cannot be part of the restored state
-    /// (no-ops, the server's own, dropped collections, transactions that did not commit) do not.
+    /// Whether a person should look: the plan had findings, or something was skipped that may matter. Entries that cannot be
+    /// part of the restored state (no-ops, the server's own, dropped collections, transactions that did not commit) do not.
     pub fn has_findings(&self) -> bool {
         let harmless = [
             SkipReason::Noop.name(),
