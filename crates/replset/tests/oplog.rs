@@ -192,7 +192,7 @@ async fn the_tail_goes_on_over_cursors_that_the_server_ends() -> Result<()> {
     let mut tail = tail(&member, at, TailOptions::default()).await?;
     let mut last = at;
     for round in 0..3 {
-        fill(&set.client(), &archive::Namespace::new("a", &format!("c{round}")), 3, 1).await?;
+        fill(&set.client(), &archive::Namespace::new("a", format!("c{round}")), 3, 1).await?;
         let wanted: ClusterTime = set
             .client()
             .database("admin")
