@@ -1,11 +1,12 @@
 //! Reads one collection in natural order as raw batches.
 //!
 //! The collection is found by UUID, so that it is the same one through every rename. One batch is fetched ahead while
-//! the caller works on the current one; no more than two replies (16 MB each) are held. A rename stops the server's
+//! the caller works on the current one, as far as the budget of all scans allows. A rename stops the server's
 //! cursor: the scan goes on from its last token by itself; a drop, a lost position and a stalled server are errors
 //! that say so. Used by the snapshot.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use archive::{ClusterTime, CollectionUuid, Namespace};
@@ -14,6 +15,12 @@ use futures::Stream;
 use mongodb::raw_batch_cursor::RawBatch;
 use tokio::sync::mpsc;
 
+mod batch_size;
+mod budget;
+
+use self::batch_size::BatchSize;
+use self::budget::Held;
+pub use self::budget::ReplyBudget;
 use crate::connect::{Batches, Connection, CursorSettings, operation_time};
 use crate::error::{ErrorKind, ReplsetError, Result};
 use crate::listing;
@@ -31,6 +38,11 @@ pub struct ScanOptions {
     pub resume_after: Option<RawBson>,
     /// Documents per batch; by default as many as fit into a reply of 16 MB.
     pub batch_documents: Option<u32>,
+    /// Changes the number of documents until a batch is about this large. The server counts in documents, so their size
+    /// has to be seen first, and it may be another one further on.
+    pub batch_bytes: Option<u64>,
+    /// Shared by all scans whose replies together may be so large.
+    pub budget: Option<ReplyBudget>,
 }
 
 /// One reply of the server: owns the bytes, the documents are slices of it.
@@ -39,6 +51,7 @@ pub struct ScanBatch {
     reply: ReplyBytes,
     pub resume_token: Option<RawBson>,
     pub operation_time: ClusterTime,
+    _held: Option<Arc<Held>>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,14 +61,18 @@ enum ReplyBytes {
 }
 
 impl ScanBatch {
-    fn new(reply: ReplyBytes) -> Self {
+    fn new(reply: ReplyBytes, mut held: Option<Held>) -> Self {
         let document = reply.document();
+        if let Some(held) = &mut held {
+            held.give_back_all_but(document.as_bytes().len());
+        }
         let cursor = document.get_document("cursor").ok();
         let token = cursor.and_then(|cursor| cursor.get("postBatchResumeToken").ok().flatten());
         Self {
             resume_token: token.map(Into::into),
             operation_time: operation_time(document).unwrap_or_default(),
             reply,
+            _held: held.map(Arc::new),
         }
     }
 
@@ -108,6 +125,7 @@ pub fn scan_collection(member: &Connection, namespace: &Namespace, uuid: Collect
         uuid,
         with_tokens: true,
         token: options.resume_after.clone(),
+        size: BatchSize::new(options.batch_documents, options.batch_bytes),
         options,
         reopened: 0,
     };
@@ -120,6 +138,7 @@ struct Reader {
     namespace: Namespace,
     uuid: CollectionUuid,
     options: ScanOptions,
+    size: BatchSize,
     with_tokens: bool,
     token: Option<RawBson>,
     reopened: u32,
@@ -174,6 +193,7 @@ impl Reader {
     async fn read_cursor(&mut self, sender: &mpsc::Sender<Result<ScanBatch>>, position: &mut Position) -> Result<()> {
         // The permit comes first: so at most one batch waits while the caller holds another.
         let Ok(mut permit) = sender.reserve().await else { return Ok(()) };
+        let mut held = self.room().await;
         let mut cursor = match self.open().await {
             Err(error) if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) && self.namespace.is_views() => {
                 permit.send(Ok(self.views_from_listing().await?));
@@ -182,27 +202,55 @@ impl Reader {
             opened => opened?,
         };
         while let Some(batch) = cursor.next().await? {
-            let batch = ScanBatch::new(ReplyBytes::Driver(batch));
+            let batch = ScanBatch::new(ReplyBytes::Driver(batch), held);
             if batch.resume_token.is_some() {
                 self.token.clone_from(&batch.resume_token);
             }
             position.produced = true;
+            let before = self.size.documents();
+            let is_resized = self.size.see(batch.reply());
             permit.send(Ok(batch));
             permit = match sender.reserve().await {
                 Ok(permit) => permit,
                 Err(_receiver_gone) => return Ok(()),
             };
+            held = self.room().await;
+            if is_resized {
+                match self.resized().await? {
+                    Some(resized) => cursor = resized,
+                    None => self.size.stay_at(before),
+                }
+            }
         }
         Ok(())
+    }
+
+    async fn room(&self) -> Option<Held> {
+        match &self.options.budget {
+            Some(budget) => Some(budget.hold(self.size.expected_bytes()).await),
+            None => None,
+        }
+    }
+
+    /// A cursor that goes on from the token with the other number of documents. `None` when there is no token, or when the
+    /// record at the token was deleted just now: the cursor that is open does not mind, so it stays.
+    async fn resized(&mut self) -> Result<Option<Batches>> {
+        if self.token.is_none() {
+            return Ok(None);
+        }
+        match self.open().await {
+            Err(error) if *error.kind() == ErrorKind::ResumeRefused => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
     async fn open(&self) -> Result<Batches> {
         let mut command = RawWriter::default();
         command.uuid("find", self.uuid).begin_document("hint").i32("$natural", 1).end();
         // Only the first batch needs a number: its default would be 101 documents.
-        let batch_documents =
-            self.options.batch_documents.map_or(i32::MAX, |count| i32::try_from(count).unwrap_or(i32::MAX));
-        command.i32("batchSize", batch_documents).bool("noCursorTimeout", false);
+        let batch_documents = self.size.documents();
+        let first_batch = batch_documents.map_or(i32::MAX, |count| i32::try_from(count).unwrap_or(i32::MAX));
+        command.i32("batchSize", first_batch).bool("noCursorTimeout", false);
         if self.with_tokens {
             command.bool("$_requestResumeToken", true);
         }
@@ -214,7 +262,7 @@ impl Reader {
             command.timestamp("afterClusterTime", after);
         }
         command.end();
-        let settings = CursorSettings { batch_documents: self.options.batch_documents, ..CursorSettings::default() };
+        let settings = CursorSettings { batch_documents, ..CursorSettings::default() };
         self.member.batches(&self.namespace.db, WHAT, command.finish(), settings).await
     }
 
@@ -232,7 +280,7 @@ impl Reader {
             }
         }
         reply.end().end().timestamp("operationTime", entries.operation_time.unwrap_or_default());
-        Ok(ScanBatch::new(ReplyBytes::Own(reply.finish())))
+        Ok(ScanBatch::new(ReplyBytes::Own(reply.finish()), None))
     }
 
     fn describe(&self, error: &ReplsetError) -> ReplsetError {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use archive::Namespace;
 use mongodb::bson::{RawDocumentBuf, doc};
 use replset::listing::{list_all, list_database};
-use replset::scan::{ScanOptions, scan_collection};
+use replset::scan::{ReplyBudget, ScanOptions, scan_collection};
 use replset::{Connection, ErrorKind};
 use support::{connect, drain, fill, listed, scan_all, sorted, uuid_of};
 use testkit::{ReplicaSet, weird};
@@ -281,5 +281,73 @@ async fn odd_names_are_listed_and_scanned() -> Result<()> {
             "{name}"
         );
     }
+    Ok(())
+}
+
+/// Small documents, then large ones, then small ones again.
+async fn uneven(set: &ReplicaSet) -> Result<Namespace> {
+    let name = namespace("shop.uneven");
+    let collection = set.client().database("shop").collection("uneven");
+    let large = "x".repeat(400_000);
+    for first in [0, 10_000] {
+        let small: Vec<_> = (first..first + 3000).map(|id| doc! { "_id": id }).collect();
+        collection.insert_many(small).await?;
+        if first == 0 {
+            let large: Vec<_> = (5_000..5_040).map(|id| doc! { "_id": id, "fill": &large }).collect();
+            collection.insert_many(large).await?;
+        }
+    }
+    Ok(name)
+}
+
+#[tokio::test]
+async fn batches_follow_the_size_of_the_documents() -> Result<()> {
+    let set = ReplicaSet::single().await?;
+    let name = uneven(&set).await?;
+    let member = connect(&set.member_uri(0)).await?;
+    let options = ScanOptions {
+        batch_documents: Some(100),
+        batch_bytes: Some(100_000),
+        budget: Some(ReplyBudget::new(200_000)),
+        ..ScanOptions::default()
+    };
+    let mut scan = scan_collection(&member, &name, uuid_of(&member, &name).await?, options);
+    let (mut ids, mut sizes) = (Vec::new(), Vec::new());
+    while let Some(batch) = scan.next_batch().await? {
+        let before = ids.len();
+        for document in batch.documents()? {
+            ids.push(document?.get_i32("_id")?);
+        }
+        sizes.push((ids.len() - before, batch.reply().as_bytes().len()));
+    }
+    let expected: Vec<i32> = (0..3000).chain(5_000..5_040).chain(10_000..13_000).collect();
+    assert_eq!(ids, expected, "every document once, in its order");
+    let large: Vec<_> = sizes.iter().filter(|(_, bytes)| *bytes > 300_000).collect();
+    assert!(large.iter().skip(1).all(|(count, _)| *count <= 2), "only the first large batch is a surprise: {sizes:?}");
+    assert!(sizes.last().unwrap().0 > 100 || sizes.iter().rev().any(|(count, _)| *count > 1_000), "{sizes:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_batch_size_is_left_when_the_position_was_deleted() -> Result<()> {
+    let set = ReplicaSet::single().await?;
+    let name = uneven(&set).await?;
+    let member = connect(&set.member_uri(0)).await?;
+    let options = ScanOptions { batch_documents: Some(10), batch_bytes: Some(100_000), ..ScanOptions::default() };
+    let mut scan = scan_collection(&member, &name, uuid_of(&member, &name).await?, options);
+    // The batch waits for its reader; until then no other cursor is opened behind it.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    set.client()
+        .database("shop")
+        .collection::<bson::Document>("uneven")
+        .delete_many(doc! { "_id": { "$lt": 10 } })
+        .await?;
+    let mut counts = Vec::new();
+    while let Some(batch) = scan.next_batch().await? {
+        counts.push(batch.documents()?.count());
+    }
+    assert_eq!(counts[..2], [10, 10], "the cursor that was open went on");
+    assert_eq!(counts.iter().sum::<usize>(), 6_040);
+    assert!(counts.iter().any(|count| *count > 100), "and the size was changed later: {counts:?}");
     Ok(())
 }

@@ -13,7 +13,7 @@ use archive::segment::{self, Order, SegmentHeader};
 use archive::{ClusterTime, SnapshotId};
 use bson::RawBson;
 use replset::listing::ListedCollection;
-use replset::scan::{Scan, ScanBatch, ScanOptions, scan_collection};
+use replset::scan::{ReplyBudget, Scan, ScanBatch, ScanOptions, scan_collection};
 use replset::{Connection, ErrorKind, ReplsetError};
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +26,17 @@ use crate::archive_store::ArchiveStore;
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 
+/// For each scan: one reply that is worked on, and one that is read meanwhile.
+pub fn reply_budget(parallelism: usize) -> ReplyBudget {
+    let scans = u64::try_from(parallelism).unwrap_or(u64::MAX);
+    ReplyBudget::new(u32::try_from(scans.saturating_mul(2 * BATCH_BYTES)).unwrap_or(u32::MAX))
+}
+
 /// A part is large enough to compress well and small enough to be read again after a crash.
 pub const PART_BYTES: u64 = 256 << 20;
 /// A collection that is disturbed more often than this in a row is given up, with the snapshot.
 const MAX_ATTEMPTS: u32 = 8;
-/// Several batches are on their way at once for each scan: this size keeps the connection busy and memory small. The
-/// server counts in documents (and never sends more than 16 MB), so their size has to be seen first.
+/// This size keeps the connection busy and memory small.
 const BATCH_BYTES: u64 = 2 << 20;
 const FIRST_BATCH_DOCUMENTS: u32 = 1000;
 
@@ -45,6 +50,7 @@ pub struct ScanContext {
     pub member_identity: String,
     pub begin: ClusterTime,
     pub pool: CompressorPool,
+    pub replies: ReplyBudget,
     pub marks: Marks,
     pub throttle: Throttle,
     pub progress: Arc<Progress>,
@@ -175,19 +181,21 @@ impl<'a> CollectionScan<'a> {
         }
     }
 
-    fn open(&self, resume_after: Option<RawBson>, batch_documents: u32) -> Scan {
+    fn open(&self) -> Scan {
         let options = ScanOptions {
             after_cluster_time: Some(self.context.begin),
-            resume_after,
-            batch_documents: Some(batch_documents),
+            resume_after: self.token.clone(),
+            batch_documents: Some(FIRST_BATCH_DOCUMENTS),
+            // Another cursor would have to find the position again, and positions in a capped collection pass.
+            batch_bytes: (!self.collection.is_capped()).then_some(BATCH_BYTES),
+            budget: Some(self.context.replies.clone()),
         };
         scan_collection(&self.context.member, &self.collection.namespace, self.collection.uuid, options)
     }
 
     /// From the token on to the end of the collection.
     async fn read(&mut self) -> Result<Reached, Disturbance> {
-        let mut scan = self.open(self.token.clone(), FIRST_BATCH_DOCUMENTS);
-        let mut is_first = true;
+        let mut scan = self.open();
         let mut reached = Reached { last_id: None, through: ClusterTime::ZERO };
         let mut part: Option<OpenPart> = None;
         let result = loop {
@@ -201,13 +209,6 @@ impl<'a> CollectionScan<'a> {
             };
             reached.through = reached.through.max(batch.operation_time);
             let token = batch.resume_token.clone();
-            if std::mem::take(&mut is_first)
-                && let Some(token) = &token
-                && !self.collection.is_capped()
-                && let Some(documents) = better_batch(&batch)
-            {
-                scan = self.open(Some(token.clone()), documents);
-            }
             if let Err(disturbance) = self.take(batch, &mut part, &mut reached).await {
                 break Err(disturbance);
             }
@@ -306,20 +307,6 @@ impl<'a> CollectionScan<'a> {
     }
 }
 
-/// How many documents make a batch of the size that is wanted; `None` when it is about right or there is no more.
-fn better_batch(first: &ScanBatch) -> Option<u32> {
-    let documents = u64::try_from(first.documents().ok()?.count()).ok()?;
-    let bytes = first.reply().as_bytes().len() as u64;
-    // Fewer than asked for: either that is all, or the server's own limit was reached.
-    let is_last = documents < u64::from(FIRST_BATCH_DOCUMENTS) && bytes < BATCH_BYTES;
-    if documents == 0 || is_last {
-        return None;
-    }
-    let wanted = (BATCH_BYTES * documents / bytes.max(1)).clamp(1, 100_000);
-    let ratio = wanted * 10 / u64::from(FIRST_BATCH_DOCUMENTS);
-    if (5..=20).contains(&ratio) { None } else { u32::try_from(wanted).ok() }
-}
-
 type Encoded = Option<(Encoder, Option<RawBson>)>;
 
 /// `None` when the writer has ended.
@@ -328,7 +315,7 @@ fn encode(batch: &ScanBatch, mut encoder: Encoder, sender: &BlockSender, keep_id
     for document in batch.documents()? {
         let document = document?;
         if let Some(block) = encoder.push(document.as_bytes())?
-            && !sender.send(block)
+            && !sender.send(block)?
         {
             return Ok(None);
         }
