@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod namespace;
 pub mod oplog;
 pub mod plan;
+pub mod retention;
 pub mod segment;
 pub mod slice;
 pub mod target;
