@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod cluster_time;
 pub mod collection_page;
 pub mod coverage;
+pub mod encryption;
 pub mod findings;
 pub mod framed;
 pub mod gap;

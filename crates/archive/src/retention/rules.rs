@@ -62,28 +62,28 @@ pub(super) fn judge(policy: &RetentionPolicy, input: &RetentionInput, coverage: 
     }
     let notes = pins(input, &mut judged, coverage, &mut needed);
 
-    match judged.iter_mut().rfind(|one| one.defect.is_none()) {
-        Some(newest) => {
-            newest.keep.insert(0, KeepReason::NewestGood);
-            let range = CoveredRange::new(newest.snapshot.begin, ClusterTime::MAX);
-            needed.push(Needed { range, why: KeepReason::NewestGood });
-        }
-        None => {
-            let range = CoveredRange::new(ClusterTime::ZERO, ClusterTime::MAX);
-            needed.push(Needed { range, why: KeepReason::NothingRestorable });
-            judged.iter_mut().for_each(|one| one.keep.push(KeepReason::NothingRestorable));
-        }
+    if let Some(newest) = judged.iter_mut().rfind(|one| one.defect.is_none()) {
+        newest.keep.insert(0, KeepReason::NewestGood);
+        let range = CoveredRange::new(newest.snapshot.begin, ClusterTime::MAX);
+        needed.push(Needed { range, why: KeepReason::NewestGood });
+    } else {
+        keep_all(&mut judged, &mut needed, &KeepReason::NothingRestorable);
     }
     if let Some(freeze) = input.freeze {
-        let frozen = KeepReason::Frozen { reason: freeze.reason.clone() };
-        judged.iter_mut().for_each(|one| one.keep.insert(0, frozen.clone()));
-        needed.push(Needed { range: CoveredRange::new(ClusterTime::ZERO, ClusterTime::MAX), why: frozen });
+        keep_all(&mut judged, &mut needed, &KeepReason::Frozen { reason: freeze.reason.clone() });
     }
     needed.extend(judged.iter().filter(|one| !one.keep.is_empty()).map(|one| Needed {
         range: CoveredRange::new(one.snapshot.begin, one.snapshot.end),
         why: KeepReason::NeededBy { snapshot: one.snapshot.id.clone() },
     }));
     Judgement { snapshots: judged.into_iter().map(Judged::decided).collect(), needed, notes }
+}
+
+fn keep_all(judged: &mut [Judged], needed: &mut Vec<Needed>, why: &KeepReason) {
+    for one in judged {
+        one.keep.insert(0, why.clone());
+    }
+    needed.push(Needed { range: CoveredRange::new(ClusterTime::ZERO, ClusterTime::MAX), why: why.clone() });
 }
 
 impl<'a> Judged<'a> {
