@@ -24,6 +24,7 @@ pub mod manifest;
 pub mod namespace;
 pub mod oplog;
 pub mod plan;
+pub mod reference;
 pub mod retention;
 pub mod segment;
 pub mod slice;
