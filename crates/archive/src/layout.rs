@@ -93,6 +93,8 @@ pub enum ObjectKey {
     Reference { lineage: LineageId, at: ClusterTime },
     Recipients { lineage: LineageId, since: ClusterTime, digest: [u8; 16] },
     Drill { lineage: LineageId, id: DrillId },
+    DrillText { lineage: LineageId, id: DrillId },
+    DrillSignature { lineage: LineageId, id: DrillId },
     Control { lineage: LineageId, path: ControlPath },
 }
 
@@ -121,6 +123,8 @@ impl fmt::Display for ObjectKey {
                 write!(f, "{lineage}/recipients/{}_{}.json", since.to_key(), hex::encode(digest))
             }
             Self::Drill { lineage, id } => write!(f, "{lineage}/drills/{id}.json"),
+            Self::DrillText { lineage, id } => write!(f, "{lineage}/drills/{id}.md"),
+            Self::DrillSignature { lineage, id } => write!(f, "{lineage}/drills/{id}.json.minisig"),
             Self::Control { lineage, path } => write!(f, "{lineage}/control/{path}"),
         }
     }
@@ -140,6 +144,8 @@ impl ObjectKey {
             | Self::Reference { lineage, .. }
             | Self::Recipients { lineage, .. }
             | Self::Drill { lineage, .. }
+            | Self::DrillText { lineage, .. }
+            | Self::DrillSignature { lineage, .. }
             | Self::Control { lineage, .. } => Some(lineage),
         }
     }

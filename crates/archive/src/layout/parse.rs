@@ -79,8 +79,14 @@ fn parse(text: &str) -> Result<ObjectKey, &'static str> {
             Ok(ObjectKey::Recipients { lineage, since: ClusterTime::from_key(since).ok_or(FORM)?, digest: short })
         }
         "drills" => {
-            let id = json_stem(rest)?.parse().map_err(|_| "the drill id is not one")?;
-            Ok(ObjectKey::Drill { lineage, id })
+            let id = |stem: &str| stem.parse().map_err(|_| "the drill id is not one");
+            if let Some(stem) = rest.strip_suffix(".json.minisig") {
+                return Ok(ObjectKey::DrillSignature { lineage, id: id(stem)? });
+            }
+            if let Some(stem) = rest.strip_suffix(".md") {
+                return Ok(ObjectKey::DrillText { lineage, id: id(stem)? });
+            }
+            Ok(ObjectKey::Drill { lineage, id: id(json_stem(rest)?)? })
         }
         "snapshots" => {
             let (snapshot, rest) = rest.split_once('/').ok_or("a snapshot is a folder")?;

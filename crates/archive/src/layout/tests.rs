@@ -60,6 +60,10 @@ fn key() -> impl Strategy<Value = ObjectKey> {
         }),
         (lineage(), "[a-z0-9]{1,9}(\\.json)?")
             .prop_map(|(lineage, id)| ObjectKey::Drill { lineage, id: id.parse().unwrap() }),
+        (lineage(), "[a-z0-9]{1,9}(\\.json)?", any::<bool>()).prop_map(|(lineage, id, signature)| {
+            let id = id.parse().unwrap();
+            if signature { ObjectKey::DrillSignature { lineage, id } } else { ObjectKey::DrillText { lineage, id } }
+        }),
         (lineage(), "[a-z0-9]{1,9}(/[a-z0-9]{1,9}){0,3}")
             .prop_map(|(lineage, path)| ObjectKey::Control { lineage, path: path.parse().unwrap() }),
     ]
@@ -120,6 +124,8 @@ fn keys_look_as_documented() {
         "rs0-6b03/references/1700000000-0000000001.json",
         "rs0-6b03/recipients/1700000000-0000000001_000102030405060708090a0b0c0d0e0f.json",
         "rs0-6b03/drills/20231114T221320Z.json",
+        "rs0-6b03/drills/20231114T221320Z.md",
+        "rs0-6b03/drills/20231114T221320Z.json.minisig",
         "rs0-6b03/control/leases/archiver/0000000001.json",
         "rs0-6b03/control/archived.json",
     ] {
