@@ -164,8 +164,8 @@ impl Reference {
         let mut named: Vec<&Namespace> = self.collections.iter().map(|one| &one.namespace).collect();
         named.extend(self.missing.iter().map(|one| &one.namespace));
         named.sort_unstable();
-        if let Some(twice) = named.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(RecordError::invalid(WHAT, format!("`{}` stands in it twice", twice[0])));
+        if let Some((twice, _)) = named.iter().zip(&named[1.min(named.len())..]).find(|(one, next)| one == next) {
+            return Err(RecordError::invalid(WHAT, format!("`{twice}` stands in it twice")));
         }
         json_record::check_instant(WHAT, "recorded_at", &self.recorded_at)
     }

@@ -1,7 +1,7 @@
 //! Detached signatures in the minisign format, for drill reports: `minisign -Vm REPORT -P KEY` checks them without us.
 //!
 //! Who may write to the archive could also write a report; a signature says which key vouches for it. Ed25519 over the
-//! BLAKE2b digest of the bytes, and over a comment that cannot be changed either.
+//! `BLAKE2b` digest of the bytes, and over a comment that cannot be changed either.
 
 use std::fmt;
 use std::io::Cursor;

@@ -1,7 +1,5 @@
 //! A drill report for people. What other systems put into it (names, query results) cannot break out of its place.
 
-use std::fmt::Write as _;
-
 use super::{Check, DrillReport, Objective, Outcome};
 use crate::ClusterTime;
 use crate::target::WallTarget;
@@ -45,17 +43,22 @@ fn name_of(value: &impl serde::Serialize) -> String {
     value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().replace('_', " ")
 }
 
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
 fn section(text: &mut String, title: &str) {
-    let _ = write!(text, "\n## {title}\n\n");
+    text.push_str(&format!("\n## {title}\n\n"));
 }
 
 fn row(text: &mut String, cells: &[String]) {
-    let _ = writeln!(text, "| {} |", cells.join(" | "));
+    line(text, &format!("| {} |", cells.join(" | ")));
 }
 
 fn table(text: &mut String, head: &[&str]) {
     row(text, &head.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let _ = writeln!(text, "|{}", " --- |".repeat(head.len()));
+    line(text, &format!("|{}", " --- |".repeat(head.len())));
 }
 
 fn fact(text: &mut String, name: &str, value: &str) {
@@ -73,9 +76,9 @@ fn seconds(milliseconds: u64) -> String {
 }
 
 fn head(text: &mut String, report: &DrillReport) {
-    let _ = writeln!(text, "# Drill {}: {}\n", plain(report.id.as_str()), report.verdict);
+    line(text, &format!("# Drill {}: {}\n", plain(report.id.as_str()), report.verdict));
     for reason in &report.verdict_reasons {
-        let _ = writeln!(text, "- **{}**: {}", reason.limits_to, plain(&reason.what));
+        line(text, &format!("- **{}**: {}", reason.limits_to, plain(&reason.what)));
     }
     if !report.verdict_reasons.is_empty() {
         text.push('\n');
@@ -117,7 +120,7 @@ fn recovery_point(text: &mut String, report: &DrillReport) {
     table(text, &["", "objective", "actual", ""]);
     objective(text, "Loss (RPO)", report.recovery_point_objective);
     objective(text, "Recovery time (RTO)", report.recovery_time_objective);
-    let _ = writeln!(text, "\nOf the recovery time people were waited for {} s.", report.human_wait_seconds);
+    line(text, &format!("\nOf the recovery time people were waited for {} s.", report.human_wait_seconds));
 }
 
 fn phases(text: &mut String, report: &DrillReport) {
@@ -146,18 +149,20 @@ fn phases(text: &mut String, report: &DrillReport) {
 fn integrity(text: &mut String, report: &DrillReport) {
     let integrity = &report.integrity;
     section(text, "Integrity");
-    let _ = writeln!(text, "{} objects, {} bytes verified.", integrity.objects, integrity.bytes);
+    line(text, &format!("{} objects, {} bytes verified.", integrity.objects, integrity.bytes));
     match (&integrity.comparison, integrity.reference_at) {
         (Some(comparison), at) => {
             let at = at.map_or("an unknown moment".to_owned(), moment);
             let (equal, documents, differ) = (comparison.equal, comparison.documents, comparison.differences.len());
-            let _ = writeln!(
+            line(
                 text,
-                "Compared with the reference of {at}: {equal} collections with {documents} documents are the same, {differ} differ."
+                &format!(
+                    "Compared with the reference of {at}: {equal} collections with {documents} documents are the same, {differ} differ."
+                ),
             );
             list(text, comparison.differences.iter().map(ToString::to_string));
             if !comparison.not_compared.is_empty() {
-                let _ = writeln!(text, "\nNot compared:");
+                line(text, "\nNot compared:");
             }
             list(
                 text,
@@ -171,7 +176,7 @@ fn integrity(text: &mut String, report: &DrillReport) {
         Some(control) => {
             let outcome = if control.was_detected { "detected" } else { "**not detected**" };
             let (fault, detail) = (plain(&control.fault), plain(&control.detail));
-            let _ = writeln!(text, "\nSeeded fault: {fault}. It was {outcome}: {detail}.");
+            line(text, &format!("\nSeeded fault: {fault}. It was {outcome}: {detail}."));
         }
     }
     checks(text, "Checks", &integrity.checks);
@@ -192,7 +197,7 @@ fn list(text: &mut String, items: impl Iterator<Item = String>) {
         text.push('\n');
     }
     for item in items {
-        let _ = writeln!(text, "- {}", plain(&item));
+        line(text, &format!("- {}", plain(&item)));
     }
 }
 
@@ -227,7 +232,7 @@ fn remarks(text: &mut String, report: &DrillReport) {
     }
     section(text, "Clean-up");
     let done = report.clean_up.outcome.map_or("not recorded", outcome);
-    let _ = writeln!(text, "Destroying what was made for the drill: {done}.");
+    line(text, &format!("Destroying what was made for the drill: {done}."));
     list(text, report.clean_up.leftovers.iter().map(|one| format!("left over: {one}")));
     list(text, report.clean_up.cost.iter().map(|cost| format!("cost: {cost}")));
     if !report.findings.is_empty() {
@@ -258,7 +263,7 @@ fn evidence(text: &mut String, report: &DrillReport) {
         }
     }
     if let Some(next_due) = &report.next_due {
-        let _ = writeln!(text, "\nNext drill due: {}.", plain(next_due));
+        line(text, &format!("\nNext drill due: {}.", plain(next_due)));
     }
     if !report.evidence.is_empty() {
         section(text, "Evidence");
@@ -269,6 +274,6 @@ fn evidence(text: &mut String, report: &DrillReport) {
     }
     if !report.controls.is_empty() {
         let controls: Vec<String> = report.controls.iter().map(|control| plain(control)).collect();
-        let _ = writeln!(text, "\nEvidence for: {}.", controls.join(", "));
+        line(text, &format!("\nEvidence for: {}.", controls.join(", ")));
     }
 }

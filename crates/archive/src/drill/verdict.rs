@@ -104,7 +104,7 @@ fn doubts(report: &DrillReport, limit: &mut impl FnMut(Verdict, String)) {
     }
     match &report.negative_control {
         None => {
-            limit(Verdict::Inconclusive, "no fault was seeded, so it is not known whether one would be seen".into())
+            limit(Verdict::Inconclusive, "no fault was seeded, so it is not known whether one would be seen".into());
         }
         Some(control) if !control.was_detected => {
             limit(Verdict::Inconclusive, format!("a seeded fault was not detected: {}", control.fault));

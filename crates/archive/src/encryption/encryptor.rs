@@ -13,8 +13,11 @@ use super::Recipients;
 struct Outbox(Arc<Mutex<Vec<u8>>>);
 
 impl Outbox {
+    /// Leaves as much room as was needed this time.
     fn take(&self) -> Vec<u8> {
-        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = bytes.len();
+        mem::replace(&mut *bytes, Vec::with_capacity(room))
     }
 }
 

@@ -76,7 +76,7 @@ impl Reference {
             match found.remove(&expected.namespace) {
                 None => differ(&expected.namespace, DifferenceKind::Absent { count: expected.count }),
                 Some(found) if found.count != expected.count => {
-                    differ(&expected.namespace, DifferenceKind::Count { expected: expected.count, found: found.count })
+                    differ(&expected.namespace, DifferenceKind::Count { expected: expected.count, found: found.count });
                 }
                 Some(found) if found.digest != expected.digest => {
                     differ(&expected.namespace, DifferenceKind::Content { count: found.count });
