@@ -63,7 +63,6 @@ fn main() -> Result<(), Failure> {
         protections: &[],
         freeze: None,
         locks: &locks,
-        shortfalls: &[],
         unreadable: &[],
         clock: clock_value,
     };

@@ -63,10 +63,7 @@ pub struct RetentionInput<'a> {
     /// Locks that are known. Of a snapshot the key of its manifest stands for all its objects, with the longest lock of any.
     /// It is enough to ask the store about what a first plan would delete, and to plan again.
     pub locks: &'a BTreeMap<ObjectKey, ObjectLock>,
-    /// What the high-water mark misses. An archive that lost something without a record is not made smaller.
-    pub shortfalls: &'a [Shortfall],
-    /// Records that might hold something back and could not be read: pins, protections, the freeze; manifests and gaps of
-    /// a newer format.
+    /// Records below `control/` that might hold something back and could not be read: pins, protections, the freeze.
     pub unreadable: &'a [Finding],
     pub clock: Clock,
 }
@@ -190,20 +187,32 @@ struct Needed {
     why: KeepReason,
 }
 
+/// An archive of which something is missing or cannot be read is not made smaller.
+fn refuse_in_doubt(input: &RetentionInput, coverage: &Coverage) -> Result<(), RetentionError> {
+    let Catalog { lineage, high_water, .. } = input.catalog;
+    // A gap that cannot be read may say that history was replaced.
+    let is_gap = |finding: &&Finding| matches!(finding.object.parse(), Ok(ObjectKey::Gap { .. }));
+    let unreadable: Vec<&Finding> = input.unreadable.iter().chain(input.catalog.unusable().filter(is_gap)).collect();
+    if let Some(first) = unreadable.first() {
+        let (lineage, first, count) = (lineage.clone(), (*first).clone(), unreadable.len());
+        return Err(RetentionError::Unreadable { lineage, first, count });
+    }
+    let slices = high_water.as_ref().and_then(|mark| mark.missing_slices(coverage));
+    match slices.or_else(|| input.catalog.missing_snapshot()) {
+        Some(shortfall) => Err(RetentionError::Shortfall { lineage: lineage.clone(), shortfall }),
+        None => Ok(()),
+    }
+}
+
 pub fn plan_retention(policy: &RetentionPolicy, input: &RetentionInput) -> Result<RetentionPlan, RetentionError> {
     policy.check()?;
     let catalog = input.catalog;
-    if let Some(first) = input.unreadable.first() {
-        let (first, count) = (first.clone(), input.unreadable.len());
-        return Err(RetentionError::Unreadable { lineage: catalog.lineage.clone(), first, count });
-    }
-    if let Some(shortfall) = input.shortfalls.first() {
-        return Err(RetentionError::Shortfall { lineage: catalog.lineage.clone(), shortfall: shortfall.clone() });
-    }
     let coverage = Coverage::of_catalog(catalog);
+    refuse_in_doubt(input, &coverage)?;
     let rules::Judgement { snapshots, mut needed, notes } = rules::judge(policy, input, &coverage);
     let unfinished = remains::decide(policy, input, &mut needed);
     needed.extend(rules::locked_slices(input));
+    needed.extend(rules::unreadable_manifests(input));
     let chosen = slices::choose(catalog, &coverage, needed);
 
     let is_kept = |id: &SnapshotId| snapshots.iter().any(|judged| judged.id == *id && judged.decision.is_keep());

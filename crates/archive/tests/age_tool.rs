@@ -83,8 +83,8 @@ fn an_encrypted_segment_is_bson_again_after_age_and_zstd() {
     };
     let (mut encoder, mut object) = segment::encoder(&header, DEFAULT_BLOCK_BYTES).unwrap();
     let mut plain = Vec::new();
-    for n in 0..20_000 {
-        let document = rawdoc! { "_id": n, "text": "x".repeat(n as usize % 90) };
+    for n in 0..20_000_u16 {
+        let document = rawdoc! { "_id": i32::from(n), "text": "x".repeat(usize::from(n % 90)) };
         plain.extend_from_slice(document.as_bytes());
         if let Some(block) = encoder.push(document.as_bytes()).unwrap() {
             object.extend(block.compress(3).unwrap().bytes);
@@ -130,7 +130,7 @@ fn what_age_encrypts_to_two_recipients_either_can_read_here() {
 #[test]
 fn age_also_refuses_what_was_cut_off_here() {
     let (identities, secret) = Identities::generate();
-    let encrypted = Encryptor::whole(&recipients(&identities), &[7; 200_000]).unwrap();
+    let encrypted = Encryptor::whole(&recipients(&identities), &vec![7; 200_000]).unwrap();
     let file = IdentityFile::new("cut", &secret);
     let cut = &encrypted[..encrypted.len() - 16];
     filter(&age(), &["--decrypt", "--identity", file.path()], cut).unwrap_err();

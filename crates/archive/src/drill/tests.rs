@@ -147,7 +147,7 @@ fn each_verdict_has_its_exit_code() {
 }
 
 #[test]
-fn a_report_reads_back_and_one_whose_verdict_was_changed_is_refused() {
+fn a_report_reads_back_and_one_whose_verdict_was_changed_is_known() {
     let report = report();
     let json = report.to_json().unwrap();
     assert_eq!(DrillReport::from_json(&json).unwrap(), report);
@@ -156,8 +156,8 @@ fn a_report_reads_back_and_one_whose_verdict_was_changed_is_refused() {
     assert!(missed.to_json().is_err(), "not judged since it was changed");
     let json = String::from_utf8(missed.judged().to_json().unwrap()).unwrap();
     let forged = json.replace("\"verdict\": \"INCONCLUSIVE\"", "\"verdict\": \"PASS\"");
-    let error = DrillReport::from_json(forged.as_bytes()).unwrap_err();
-    assert!(error.to_string().contains("follows INCONCLUSIVE"), "{error}");
+    assert!(!DrillReport::from_json(forged.as_bytes()).unwrap().is_judged());
+    assert!(DrillReport::from_json(json.as_bytes()).unwrap().is_judged());
 }
 
 #[test]

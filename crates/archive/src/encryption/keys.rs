@@ -265,7 +265,10 @@ mod tests {
         let mut points = vec![point, near(0xEC), near(0xED), near(0xEE)];
         point[0] = 1;
         points.push(point);
-        for text in ["e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"] {
+        for text in [
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        ] {
             hex::decode_to_slice(text, &mut point).unwrap();
             points.push(point);
         }

@@ -11,7 +11,7 @@ fn pair() -> (Identities, Recipients) {
 }
 
 fn bytes(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    (0..=250_u8).map(|n| n.wrapping_mul(31)).cycle().take(length).collect()
 }
 
 /// Feeds an object in pieces and says how much was handed out at most for one piece.

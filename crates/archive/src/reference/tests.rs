@@ -1,10 +1,14 @@
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::*;
 
 fn sum(documents: &[Vec<u8>]) -> DigestSum {
     let mut sum = DigestSum::default();
-    documents.iter().for_each(|document| sum.add(document));
+    for document in documents {
+        sum.add(document);
+    }
     sum
 }
 
@@ -41,9 +45,9 @@ proptest! {
         let mut lost = documents.clone();
         let document = lost.swap_remove(at);
         prop_assert_ne!(sum(&lost).digest(), whole);
-        let doubled = [&documents[..], &[document.clone()]].concat();
+        let doubled = [&documents[..], from_ref(&document)].concat();
         prop_assert_ne!(sum(&doubled).digest(), whole);
-        let tripled = [&doubled[..], &[document.clone()]].concat();
+        let tripled = [&doubled[..], from_ref(&document)].concat();
         prop_assert_ne!(sum(&tripled).digest(), whole, "two more do not cancel");
         lost.push([document.as_slice(), b"x"].concat());
         prop_assert_ne!(sum(&lost).digest(), whole);
@@ -64,7 +68,9 @@ fn the_sum_is_that_of_the_digests_as_big_endian_numbers() {
 
 fn collection(name: &str, documents: &[&[u8]]) -> CollectionReference {
     let mut sum = DigestSum::default();
-    documents.iter().for_each(|document| sum.add(document));
+    for document in documents {
+        sum.add(document);
+    }
     CollectionReference::new(Namespace::new("shop", name), CollectionUuid([7; 16]), &sum)
 }
 

@@ -60,6 +60,10 @@ pub enum KeepReason {
     NeededByUnfinished {
         snapshot: SnapshotId,
     },
+    /// Slices only: a snapshot is there whose manifest cannot be read.
+    NeededByUnreadable {
+        snapshot: SnapshotId,
+    },
     /// Slices only: they contradict others that are kept, and which side is right is not known.
     Disputed {
         range: CoveredRange,
@@ -129,6 +133,7 @@ impl KeepReason {
             Self::LegalHold => "legal_hold",
             Self::NeededBy { .. } => "needed_by",
             Self::NeededByUnfinished { .. } => "needed_by_unfinished",
+            Self::NeededByUnreadable { .. } => "needed_by_unreadable",
             Self::Disputed { .. } => "disputed",
             Self::LeaseAlive => "lease_alive",
             Self::WithinGrace { .. } => "within_grace",
@@ -178,6 +183,9 @@ impl fmt::Display for KeepReason {
             Self::LegalHold => f.write_str("under a legal hold of the store"),
             Self::NeededBy { snapshot } => write!(f, "snapshot {snapshot} is not consistent without them"),
             Self::NeededByUnfinished { snapshot } => write!(f, "snapshot {snapshot} is being taken and may need them"),
+            Self::NeededByUnreadable { snapshot } => {
+                write!(f, "the manifest of snapshot {snapshot} cannot be read, so it is not known what it needs")
+            }
             Self::Disputed { range } => write!(
                 f,
                 "slices of {range} contradict each other and it is not known which are right; none goes while one is kept"

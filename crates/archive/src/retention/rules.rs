@@ -211,6 +211,16 @@ pub(super) fn locked_slices(input: &RetentionInput) -> Vec<Needed> {
         .collect()
 }
 
+/// A snapshot whose manifest cannot be read may be a good one of a newer release: nobody knows which slices it needs.
+pub(super) fn unreadable_manifests(input: &RetentionInput) -> Vec<Needed> {
+    let snapshots = input.catalog.unusable().filter_map(|finding| match finding.object.parse() {
+        Ok(ObjectKey::Manifest { snapshot, .. }) => Some(snapshot),
+        _ => None,
+    });
+    let range = CoveredRange::new(ClusterTime::ZERO, ClusterTime::MAX);
+    snapshots.map(|snapshot| Needed { range, why: KeepReason::NeededByUnreadable { snapshot } }).collect()
+}
+
 impl Moments {
     /// Keeps the snapshots that end inside, and the one before from which the first moments are restored. Of all that can
     /// be restored and end earlier, the one that ends last reaches furthest: if it does not reach, none does.

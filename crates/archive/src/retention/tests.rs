@@ -6,6 +6,7 @@ use super::*;
 use crate::catalog::{SnapshotSummary, StoredSlice};
 use crate::coverage::model::{at, gap, slice};
 use crate::gap::GapReason;
+use crate::high_water::HighWater;
 
 mod property;
 mod store;
@@ -43,7 +44,6 @@ pub(super) struct Case {
     pub protections: Vec<Protection>,
     pub freeze: Option<Freeze>,
     pub locks: BTreeMap<ObjectKey, ObjectLock>,
-    pub shortfalls: Vec<Shortfall>,
     pub unreadable: Vec<Finding>,
     pub now: Timestamp,
     pub uncertainty: Duration,
@@ -62,7 +62,6 @@ impl Case {
             protections: Vec::new(),
             freeze: None,
             locks: BTreeMap::new(),
-            shortfalls: Vec::new(),
             unreadable: Vec::new(),
             now: instant(1_006),
             uncertainty: Duration::ZERO,
@@ -82,7 +81,6 @@ impl Case {
                 protections: &self.protections,
                 freeze: self.freeze.as_ref(),
                 locks: &self.locks,
-                shortfalls: &self.shortfalls,
                 unreadable: &self.unreadable,
                 clock: Clock { now: self.now, uncertainty: self.uncertainty },
             },
@@ -308,9 +306,22 @@ fn what_is_pinned_protected_locked_or_frozen_stays_and_says_why() {
 
 #[test]
 fn an_archive_that_lost_something_or_cannot_be_read_is_not_made_smaller() {
+    let mark =
+        |through, snapshot: &str| HighWater::new(at(through), Some(snapshot.parse().unwrap()), "1970-01-01T00:16:00Z");
     let mut case = whole();
-    case.shortfalls = vec![Shortfall::SnapshotMissing { id: "e".parse().unwrap() }];
-    assert!(matches!(case.decide(&last(1)), Err(RetentionError::Shortfall { .. })));
+    case.catalog.high_water = Some(mark(18, "d"));
+    assert_eq!(kept(&case.plan(&last(1))), ["d"]);
+    for mark in [mark(20, "d"), mark(18, "e")] {
+        case.catalog.high_water = Some(mark);
+        assert!(matches!(case.decide(&last(1)), Err(RetentionError::Shortfall { .. })));
+    }
+    let mut case = whole();
+    let unusable = |key: ObjectKey| vec![Finding { object: key.to_string(), problem: "not readable".into() }];
+    case.catalog.unusable = unusable(gap(2, 4, GapReason::OplogOverrun).key(&case.catalog.lineage));
+    assert!(matches!(case.decide(&last(1)), Err(RetentionError::Unreadable { .. })));
+    case.catalog.unusable = unusable(case.key("x"));
+    let plan = case.plan(&last(1));
+    assert_eq!((kept(&plan), expired_ranges(&plan)), (vec!["d"], vec![]));
     let mut case = whole();
     case.unreadable = vec![Finding { object: "rs0/control/pins/x.json".into(), problem: "not readable".into() }];
     let refusal = case.decide(&last(1)).unwrap_err();
@@ -368,7 +379,7 @@ fn remains_go_at_once_and_the_tombstone_after_a_month() {
     };
     let remove = Step::RemoveRemains { snapshot: "x".parse().unwrap() };
     let forget = Step::Delete(case.key("x"));
-    assert_eq!(steps(&mut case, remains(1, true)), [remove.clone()]);
+    assert_eq!(steps(&mut case, remains(1, true)), std::slice::from_ref(&remove));
     assert_eq!(steps(&mut case, remains(1, false)), []);
     assert_eq!(steps(&mut case, remains(31, true)), [remove, forget.clone()]);
     assert_eq!(steps(&mut case, remains(31, false)), [forget]);

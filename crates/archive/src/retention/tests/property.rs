@@ -125,18 +125,15 @@ fn promised(case: &Case, policy: &RetentionPolicy, coverage: &Coverage) -> Vec<R
             targets.extend(moments(from, through));
         }
     }
-    match policy.pitr_window {
-        Some(window) => {
-            let from = ClusterTime::new((now - window.as_secs() as i64) as u32, 0);
-            targets.extend(moments(from, ClusterTime::MAX));
-            targets.extend(times().filter(|time| *time >= from).map(RestoreTarget::Before));
-            let halves = (from.seconds..1_008).map(|seconds| WallTarget { seconds, millis: Some(500) });
-            targets.extend(halves.map(RestoreTarget::Time));
-        }
-        None => {
-            let oldest = numbered().filter(|(n, one)| by_rule(*n, one)).map(|(_, one)| one.end).min();
-            targets.extend(moments(oldest.unwrap_or(ClusterTime::MAX), ClusterTime::MAX));
-        }
+    if let Some(window) = policy.pitr_window {
+        let from = ClusterTime::new((now - window.as_secs() as i64) as u32, 0);
+        targets.extend(moments(from, ClusterTime::MAX));
+        targets.extend(times().filter(|time| *time >= from).map(RestoreTarget::Before));
+        let halves = (from.seconds..1_008).map(|seconds| WallTarget { seconds, millis: Some(500) });
+        targets.extend(halves.map(RestoreTarget::Time));
+    } else {
+        let oldest = numbered().filter(|(n, one)| by_rule(*n, one)).map(|(_, one)| one.end).min();
+        targets.extend(moments(oldest.unwrap_or(ClusterTime::MAX), ClusterTime::MAX));
     }
     targets
 }
@@ -190,7 +187,9 @@ proptest! {
         let mut store = Store::of(&case);
         let requests = Store::requests(&case, &plan.steps);
         let done = &requests[..if requests.is_empty() { 0 } else { stop.index(requests.len()) }];
-        done.iter().for_each(|request| store.carry_out(request, &mut case));
+        for request in done {
+            store.carry_out(request, &mut case);
+        }
         store.forget_deletions();
         let second = case.plan(&policy);
         for request in Store::requests(&case, &second.steps) {
