@@ -16,7 +16,7 @@
 //! Names cannot tell which side is right, nor where the histories parted. Therefore **both of a contradicting pair
 //! are disputed, and nothing that a disputed slice claims is covered**, not even by a third slice that agrees with one of them. Coverage is the
 //! union of all slices, less the union of all disputed slices, less every gap that records that the history was replaced
-//! there; what remains falls into windows. In a window the term never falls, whichever of its slices are
+//! there or is being expired; what remains falls into windows. In a window the term never falls, whichever of its slices are
 //! looked at. A lower term behind a break is reported
 //! ([`CoverageProblem::TermFell`]) but takes nothing away: both sides are histories of their own, and no chain
 //! crosses the break. Any other recorded gap counts only as far as no slice has filled it since.
@@ -43,7 +43,7 @@ mod tests;
 
 pub use problem::{CoverageProblem, ForkKind};
 pub use range::CoveredRange;
-pub(crate) use range::{holding, union};
+pub(crate) use range::{between, holding, subtract, union};
 pub use window::{RestoreWindow, archived_through, restore_windows};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Coverage {
 }
 
 fn unusable_ranges(disputed: &[CoveredRange], gaps: &[&Gap]) -> Vec<CoveredRange> {
-    let replaced = gaps.iter().filter(|gap| gap.reason == GapReason::HistoryReplaced);
+    let replaced = gaps.iter().filter(|gap| matches!(gap.reason, GapReason::HistoryReplaced | GapReason::Expired));
     let replaced = replaced.map(|gap| CoveredRange::new(gap.after, gap.through));
     range::union(disputed.iter().copied().chain(replaced).collect())
 }

@@ -48,7 +48,7 @@ impl Catalog {
         unusable.cloned().chain(missing.map(|shortfall| self.about(&shortfall))).collect()
     }
 
-    fn missing_snapshot(&self) -> Option<Shortfall> {
+    pub(crate) fn missing_snapshot(&self) -> Option<Shortfall> {
         let unreadable: Vec<SnapshotId> = self
             .unusable
             .iter()

@@ -27,6 +27,8 @@ pub enum GapReason {
     Unreadable,
     /// Written down by an operator.
     Operator,
+    /// Retention removed it; what lies on both sides is kept. Recorded before the slices go, and in force from then on.
+    Expired,
     Other(String),
 }
 
@@ -37,6 +39,7 @@ impl GapReason {
             Self::HistoryReplaced => "history_replaced",
             Self::Unreadable => "unreadable",
             Self::Operator => "operator",
+            Self::Expired => "expired",
             Self::Other(text) => text,
         }
     }
@@ -49,6 +52,7 @@ impl From<&str> for GapReason {
             "history_replaced" => Self::HistoryReplaced,
             "unreadable" => Self::Unreadable,
             "operator" => Self::Operator,
+            "expired" => Self::Expired,
             other => Self::Other(other.to_owned()),
         }
     }

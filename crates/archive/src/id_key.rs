@@ -9,25 +9,31 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use bson::RawDocument;
 use bson::raw::RawBsonRef;
 
+/// Deeper than the server stores. What lies below has no part in the hash, so that no document can exhaust the stack.
+const MAX_DEPTH: usize = 300;
+
 /// A hash that is equal for all values which an `_id` index with simple collation holds equal.
 pub fn id_hash(id: RawBsonRef<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    feed(id, &mut hasher);
+    feed(id, 0, &mut hasher);
     hasher.finish()
 }
 
-fn feed(value: RawBsonRef<'_>, hasher: &mut impl Hasher) {
+fn feed(value: RawBsonRef<'_>, depth: usize, hasher: &mut impl Hasher) {
+    if depth > MAX_DEPTH {
+        return;
+    }
     match value {
         RawBsonRef::Int32(number) => feed_integer(i64::from(number), hasher),
         RawBsonRef::Int64(number) => feed_integer(number, hasher),
         RawBsonRef::Double(number) => feed_double(number, hasher),
         RawBsonRef::Decimal128(number) => feed_decimal(&number.to_string(), hasher),
         RawBsonRef::String(text) | RawBsonRef::Symbol(text) => (2_u8, text).hash(hasher),
-        RawBsonRef::Document(document) => feed_document(document, hasher),
+        RawBsonRef::Document(document) => feed_document(document, depth, hasher),
         RawBsonRef::Array(array) => {
             4_u8.hash(hasher);
             for element in array.into_iter().flatten() {
-                feed(element, hasher);
+                feed(element, depth + 1, hasher);
             }
         }
         RawBsonRef::Binary(binary) => (5_u8, u8::from(binary.subtype), binary.bytes).hash(hasher),
@@ -40,11 +46,11 @@ fn feed(value: RawBsonRef<'_>, hasher: &mut impl Hasher) {
     }
 }
 
-fn feed_document(document: &RawDocument, hasher: &mut impl Hasher) {
+fn feed_document(document: &RawDocument, depth: usize, hasher: &mut impl Hasher) {
     3_u8.hash(hasher);
     for (key, value) in document.iter().flatten() {
         key.as_str().hash(hasher);
-        feed(value, hasher);
+        feed(value, depth + 1, hasher);
     }
 }
 

@@ -91,7 +91,10 @@ pub enum ObjectKey {
     Slice { lineage: LineageId, id: SliceId, encrypted: bool },
     Gap { lineage: LineageId, after: ClusterTime, through: ClusterTime },
     Reference { lineage: LineageId, at: ClusterTime },
+    Recipients { lineage: LineageId, since: ClusterTime, digest: [u8; 16] },
     Drill { lineage: LineageId, id: DrillId },
+    DrillText { lineage: LineageId, id: DrillId },
+    DrillSignature { lineage: LineageId, id: DrillId },
     Control { lineage: LineageId, path: ControlPath },
 }
 
@@ -116,7 +119,12 @@ impl fmt::Display for ObjectKey {
                 write!(f, "{lineage}/gaps/{}_{}.json", after.to_key(), through.to_key())
             }
             Self::Reference { lineage, at } => write!(f, "{lineage}/references/{}.json", at.to_key()),
+            Self::Recipients { lineage, since, digest } => {
+                write!(f, "{lineage}/recipients/{}_{}.json", since.to_key(), hex::encode(digest))
+            }
             Self::Drill { lineage, id } => write!(f, "{lineage}/drills/{id}.json"),
+            Self::DrillText { lineage, id } => write!(f, "{lineage}/drills/{id}.md"),
+            Self::DrillSignature { lineage, id } => write!(f, "{lineage}/drills/{id}.json.minisig"),
             Self::Control { lineage, path } => write!(f, "{lineage}/control/{path}"),
         }
     }
@@ -134,7 +142,10 @@ impl ObjectKey {
             | Self::Slice { lineage, .. }
             | Self::Gap { lineage, .. }
             | Self::Reference { lineage, .. }
+            | Self::Recipients { lineage, .. }
             | Self::Drill { lineage, .. }
+            | Self::DrillText { lineage, .. }
+            | Self::DrillSignature { lineage, .. }
             | Self::Control { lineage, .. } => Some(lineage),
         }
     }
@@ -206,6 +217,10 @@ impl ObjectKey {
 
     pub fn references_prefix(lineage: &LineageId) -> String {
         format!("{lineage}/references/")
+    }
+
+    pub fn recipients_prefix(lineage: &LineageId) -> String {
+        format!("{lineage}/recipients/")
     }
 
     pub fn drills_prefix(lineage: &LineageId) -> String {

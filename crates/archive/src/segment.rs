@@ -115,7 +115,7 @@ impl SegmentDecoder {
 }
 
 /// Two members, never one text: only then every name can be read back without a rule.
-mod name_pair {
+pub(crate) mod name_pair {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::Namespace;

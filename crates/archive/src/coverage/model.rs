@@ -152,7 +152,9 @@ impl Model {
         sound = rest;
         let replaced = |moment: u32| {
             story.gaps.iter().any(|gap| {
-                gap.reason == GapReason::HistoryReplaced && gap.after < at(moment) && at(moment) <= gap.through
+                matches!(gap.reason, GapReason::HistoryReplaced | GapReason::Expired)
+                    && gap.after < at(moment)
+                    && at(moment) <= gap.through
             })
         };
         let claimed: Vec<bool> =

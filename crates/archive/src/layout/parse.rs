@@ -71,9 +71,22 @@ fn parse(text: &str) -> Result<ObjectKey, &'static str> {
             let at = ClusterTime::from_key(json_stem(rest)?).ok_or("a reference is named by its cluster time")?;
             Ok(ObjectKey::Reference { lineage, at })
         }
+        "recipients" => {
+            const FORM: &str = "a record of recipients is named <since>_<digest>";
+            let (since, digest) = json_stem(rest)?.split_once('_').ok_or(FORM)?;
+            let mut short = [0; 16];
+            hex::decode_to_slice(digest, &mut short).map_err(|_| FORM)?;
+            Ok(ObjectKey::Recipients { lineage, since: ClusterTime::from_key(since).ok_or(FORM)?, digest: short })
+        }
         "drills" => {
-            let id = json_stem(rest)?.parse().map_err(|_| "the drill id is not one")?;
-            Ok(ObjectKey::Drill { lineage, id })
+            let id = |stem: &str| stem.parse().map_err(|_| "the drill id is not one");
+            if let Some(stem) = rest.strip_suffix(".json.minisig") {
+                return Ok(ObjectKey::DrillSignature { lineage, id: id(stem)? });
+            }
+            if let Some(stem) = rest.strip_suffix(".md") {
+                return Ok(ObjectKey::DrillText { lineage, id: id(stem)? });
+            }
+            Ok(ObjectKey::Drill { lineage, id: id(json_stem(rest)?)? })
         }
         "snapshots" => {
             let (snapshot, rest) = rest.split_once('/').ok_or("a snapshot is a folder")?;

@@ -53,8 +53,17 @@ fn key() -> impl Strategy<Value = ObjectKey> {
         }),
         (lineage(), range()).prop_map(|(lineage, (after, through))| ObjectKey::Gap { lineage, after, through }),
         (lineage(), time()).prop_map(|(lineage, at)| ObjectKey::Reference { lineage, at }),
+        (lineage(), time(), any::<[u8; 16]>()).prop_map(|(lineage, since, digest)| ObjectKey::Recipients {
+            lineage,
+            since,
+            digest
+        }),
         (lineage(), "[a-z0-9]{1,9}(\\.json)?")
             .prop_map(|(lineage, id)| ObjectKey::Drill { lineage, id: id.parse().unwrap() }),
+        (lineage(), "[a-z0-9]{1,9}(\\.json)?", any::<bool>()).prop_map(|(lineage, id, signature)| {
+            let id = id.parse().unwrap();
+            if signature { ObjectKey::DrillSignature { lineage, id } } else { ObjectKey::DrillText { lineage, id } }
+        }),
         (lineage(), "[a-z0-9]{1,9}(/[a-z0-9]{1,9}){0,3}")
             .prop_map(|(lineage, path)| ObjectKey::Control { lineage, path: path.parse().unwrap() }),
     ]
@@ -113,7 +122,10 @@ fn keys_look_as_documented() {
         "rs0-6b03/snapshots/20231114T221320Z-ab12/data/000102030405060708090a0b0c0d0e0f-00003.bson.zst",
         "rs0-6b03/gaps/1700000000-0000000001_1700000005-0000000000.json",
         "rs0-6b03/references/1700000000-0000000001.json",
+        "rs0-6b03/recipients/1700000000-0000000001_000102030405060708090a0b0c0d0e0f.json",
         "rs0-6b03/drills/20231114T221320Z.json",
+        "rs0-6b03/drills/20231114T221320Z.md",
+        "rs0-6b03/drills/20231114T221320Z.json.minisig",
         "rs0-6b03/control/leases/archiver/0000000001.json",
         "rs0-6b03/control/archived.json",
     ] {
