@@ -7,12 +7,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(any(feature = "s3", feature = "azure"))]
+mod cloud;
 mod error;
 mod file_system;
 mod key;
 mod location;
+mod lock;
 mod memory;
 mod port;
+#[cfg(feature = "s3")]
+mod s3;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -25,6 +30,7 @@ pub use error::{ErrorKind, Operation, StoreError};
 pub use file_system::FileStore;
 pub use key::{validate_key, validate_mutable_key};
 pub use location::{open, open_or_create};
+pub use lock::{ObjectLock, Protection, Retention, RetentionMode};
 pub use memory::MemoryStore;
 pub use port::{
     ByteStream, Created, ListPage, ListedObject, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectWriter, Result,

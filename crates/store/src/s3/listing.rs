@@ -1,0 +1,79 @@
+//! Listing a bucket. `ListObjectsV2` is in byte order and takes any `start-after`, so a page is one request.
+
+use aws_sdk_s3::types::Object;
+
+use super::bucket::Bucket;
+use super::object::timestamp;
+use crate::error::{ErrorKind, Operation, StoreError};
+use crate::key::{validate_component, validate_key};
+use crate::port::{ListPage, ListedObject, Result};
+
+/// More than that no server puts on a page.
+const LARGEST_PAGE: usize = 1000;
+
+pub(super) async fn list(bucket: &Bucket, prefix: &str, start_after: Option<&str>, limit: usize) -> Result<ListPage> {
+    let client = bucket.client().await?;
+    let location = &bucket.location;
+    let limit = i32::try_from(limit.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX);
+    let page = bucket.call(0, |_| {
+        client
+            .list_objects_v2()
+            .bucket(&location.bucket)
+            .prefix(location.name_of(prefix))
+            .set_start_after(start_after.map(|key| location.name_of(key)))
+            .max_keys(limit)
+            .send()
+    });
+    let page = page.await.map_err(|gave_up| gave_up.into_error(Operation::List, prefix, bucket.shown()))?;
+    let last = page.contents().last().and_then(Object::key).and_then(|name| name.strip_prefix(&location.prefix));
+    let next_start_after = if page.is_truncated() == Some(true) { last.map(str::to_owned) } else { None };
+    if page.is_truncated() == Some(true) && next_start_after.is_none() {
+        let error = StoreError::new(ErrorKind::Other, Operation::List, bucket.shown()).with_key(prefix);
+        return Err(error.with_detail("the server says that there is more, but not where"));
+    }
+    let objects = page.contents().iter().filter_map(|object| listed(&location.prefix, object)).collect();
+    Ok(ListPage { objects, next_start_after })
+}
+
+/// Names that we would not have given, such as the empty objects by which some tools mark folders, are not ours.
+fn listed(prefix: &str, object: &Object) -> Option<ListedObject> {
+    let key = object.key()?.strip_prefix(prefix)?;
+    validate_key(key).ok()?;
+    let size = u64::try_from(object.size()?).ok()?;
+    let modified = timestamp(object.last_modified()?)?;
+    Some(ListedObject { key: key.to_owned(), size, modified })
+}
+
+pub(super) async fn list_folders(bucket: &Bucket, prefix: &str) -> Result<Vec<String>> {
+    let client = bucket.client().await?;
+    let location = &bucket.location;
+    let name = location.name_of(prefix);
+    let mut folders = Vec::new();
+    let mut continuation: Option<String> = None;
+    loop {
+        let page = bucket.call(0, |_| {
+            client
+                .list_objects_v2()
+                .bucket(&location.bucket)
+                .prefix(&name)
+                .delimiter("/")
+                .set_continuation_token(continuation.clone())
+                .send()
+        });
+        let page = page.await.map_err(|gave_up| gave_up.into_error(Operation::ListFolders, prefix, bucket.shown()))?;
+        let found = page.common_prefixes().iter().filter_map(|folder| {
+            let folder = folder.prefix()?.strip_prefix(&name)?.strip_suffix('/')?;
+            validate_component(folder).is_ok().then(|| folder.to_owned())
+        });
+        folders.extend(found);
+        let next = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true)).map(str::to_owned);
+        if next.is_none() || next == continuation {
+            break;
+        }
+        continuation = next;
+    }
+    // By name, where the server sorts by name and `/`: `a-b` before `a`.
+    folders.sort_unstable();
+    folders.dedup();
+    Ok(folders)
+}
