@@ -3,6 +3,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod failure;
+pub(crate) mod pages;
 pub(crate) mod parts;
 pub(crate) mod resume;
 pub(crate) mod trust;

@@ -35,10 +35,10 @@ pub type Store = Arc<dyn ObjectStore>;
 macro_rules! conformance_suite {
     ($fixture:path) => {
         $crate::conformance_suite!(flat $fixture);
-        $crate::conformance_suite!($fixture: a_name_is_an_object_or_a_folder);
+        $crate::conformance_suite!([] $fixture: a_name_is_an_object_or_a_folder);
     };
-    (flat $fixture:path) => {
-        $crate::conformance_suite!($fixture:
+    ($(#[$attribute:meta])* flat $fixture:path) => {
+        $crate::conformance_suite!([$(#[$attribute])*] $fixture:
             concurrent_creators_have_one_winner
             an_existing_object_is_never_replaced
             an_unfinished_object_is_invisible
@@ -62,14 +62,16 @@ macro_rules! conformance_suite {
             immutable_keys_cannot_be_overwritten
         );
     };
-    ($fixture:path: $($case:ident)+) => {
-        $(
+    ($attributes:tt $fixture:path: $($case:ident)+) => {
+        $($crate::conformance_suite!(@ $attributes $fixture, $case);)+
+    };
+    (@ [$($attribute:tt)*] $fixture:path, $case:ident) => {
+            $($attribute)*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 let (store, _guard) = $fixture().await;
                 $crate::conformance::$case(store).await;
             }
-        )+
     };
 }
 

@@ -7,6 +7,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "azure")]
+mod azure;
 #[cfg(any(feature = "s3", feature = "azure"))]
 mod cloud;
 mod error;

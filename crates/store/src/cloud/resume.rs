@@ -129,6 +129,3 @@ impl<S: Source> Reader<S> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,9 @@ use rustls::pki_types::pem::PemObject;
 /// A PEM file with at least one certificate.
 #[derive(Clone)]
 pub(crate) struct Authority {
+    #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub pem: Vec<u8>,
+    #[cfg_attr(not(feature = "azure"), expect(dead_code))]
     pub certificates: Vec<CertificateDer<'static>>,
 }
 

@@ -16,18 +16,23 @@ use super::failure::{date, judge};
 use super::location::S3Location;
 use crate::cloud::attempts::Patience;
 use crate::cloud::failure::{Failure, GaveUp, Reason};
+use crate::cloud::pages::Pages;
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::port::Result;
+
+/// A HEAD has no body that could tell the two apart; AWS answers 403 to an unknown key, versitygw 404.
+const NO_BUCKET: &str = "there is no such bucket, or the access key is not known there";
 
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub location: S3Location,
+    pub pages: Pages,
     client: OnceCell<Client>,
 }
 
 impl Bucket {
     pub fn new(location: S3Location) -> Self {
-        Self { location, client: OnceCell::new() }
+        Self { location, pages: Pages::default(), client: OnceCell::new() }
     }
 
     pub fn shown(&self) -> &str {
@@ -59,7 +64,7 @@ impl Bucket {
         match found {
             Ok(_) => Ok(()),
             Err(GaveUp { failure, attempts }) if failure.kind == ErrorKind::NotFound => {
-                let failure = Failure::new(ErrorKind::NotFound, failure.again, "there is no such bucket");
+                let failure = Failure::new(ErrorKind::NotFound, failure.again, NO_BUCKET);
                 let gave_up = GaveUp { failure: failure.because(Reason::NoLocation), attempts };
                 Err(gave_up.into_error(operation, "", self.shown()))
             }

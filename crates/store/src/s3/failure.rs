@@ -25,10 +25,8 @@ where
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            let what = format!("the answer (HTTP {status}) is not that of an S3 server; is the endpoint right?");
             // A proxy's page during an outage looks the same as a wrong address.
-            let again = if status >= 500 { Again::Soon } else { Again::Once };
-            Failure::new(ErrorKind::Unreachable, again, what)
+            not_s3(status, if status >= 500 { Again::Soon } else { Again::Once })
         }
         SdkError::DispatchFailure(failure) => unsent(failure.as_connector_error().map(|error| error as _)),
         other => unsent(other.source()),
@@ -90,7 +88,9 @@ fn answered(code: &str, message: Option<&str>, response: &HttpResponse) -> Failu
             Failure { again: Again::Once, ..denied(&wrong_clock(skew)) }
         }
         ("SignatureDoesNotMatch", _) => denied("the secret key is wrong, or a proxy changes requests"),
-        ("InvalidAccessKeyId", _) => denied("the access key is not known there; is it for another account or server?"),
+        ("InvalidAccessKeyId" | "XAdminUserNotFound", _) => {
+            denied("the access key is not known there; is it for another account or server?")
+        }
         ("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken", _) => {
             denied("the session token is expired or not valid there; renew the credentials")
         }
@@ -147,10 +147,21 @@ fn answered(code: &str, message: Option<&str>, response: &HttpResponse) -> Failu
         ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | (_, 401 | 403) => {
             denied("the credentials lack the permission, or the object is protected")
         }
-        (_, 404) => Failure::new(ErrorKind::NotFound, Again::Never, "").because(Reason::NoObject),
+        ("" | "NotFound", 404) => Failure::new(ErrorKind::NotFound, Again::Never, "").because(Reason::NoObject),
+        // An answer of success that could not be read.
+        ("", 200..=299) => not_s3(status, Again::Once),
+        ("InvalidRequest", _) if said.contains("ObjectLock") || said.contains("Object Lock") => {
+            let hint = "the bucket has no Object Lock; make one that has, or leave out `retention_days`";
+            Failure::new(ErrorKind::InvalidUrl, Again::Never, format!("{hint} [{said}]"))
+        }
         (_, 500..) => Failure::unreachable(said),
         _ => Failure::new(ErrorKind::Other, Again::Never, said),
     }
+}
+
+fn not_s3(status: u16, again: Again) -> Failure {
+    let what = format!("the answer (HTTP {status}) is not that of an S3 server; is the endpoint right?");
+    Failure::new(ErrorKind::Unreachable, again, what)
 }
 
 fn missing_bucket(said: &str) -> Failure {
@@ -202,6 +213,3 @@ pub(super) fn readable(text: &str) -> String {
         .replace("\\'", "'")
         .replace("\\\"", "\"")
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@ use aws_sdk_s3::types::Object;
 
 use super::bucket::Bucket;
 use super::object::timestamp;
+use crate::cloud::pages::askable;
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::key::{validate_component, validate_key};
 use crate::port::{ListPage, ListedObject, Result};
@@ -15,24 +16,53 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, start_after: Option<&str
     let client = bucket.client().await?;
     let location = &bucket.location;
     let limit = i32::try_from(limit.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX);
-    let page = bucket.call(0, |_| {
-        client
-            .list_objects_v2()
-            .bucket(&location.bucket)
-            .prefix(location.name_of(prefix))
-            .set_start_after(start_after.map(|key| location.name_of(key)))
-            .max_keys(limit)
-            .send()
-    });
-    let page = page.await.map_err(|gave_up| gave_up.into_error(Operation::List, prefix, bucket.shown()))?;
-    let last = page.contents().last().and_then(Object::key).and_then(|name| name.strip_prefix(&location.prefix));
-    let next_start_after = if page.is_truncated() == Some(true) { last.map(str::to_owned) } else { None };
-    if page.is_truncated() == Some(true) && next_start_after.is_none() {
-        let error = StoreError::new(ErrorKind::Other, Operation::List, bucket.shown()).with_key(prefix);
-        return Err(error.with_detail("the server says that there is more, but not where"));
+    let mut token = start_after.and_then(|after| bucket.pages.take(prefix, after));
+    let mut asked = start_after.map(|after| askable(after).to_owned());
+    loop {
+        let page = bucket.call(0, |_| {
+            client
+                .list_objects_v2()
+                .bucket(&location.bucket)
+                .prefix(location.name_of(prefix))
+                .set_start_after(asked.as_ref().filter(|_| token.is_none()).map(|key| location.name_of(key)))
+                .set_continuation_token(token.clone())
+                .max_keys(limit)
+                .send()
+        });
+        let page = match page.await {
+            Ok(page) => page,
+            // A token is a convenience; a server may have forgotten what it meant.
+            Err(_) if token.is_some() => {
+                token = None;
+                continue;
+            }
+            Err(gave_up) => return Err(gave_up.into_error(Operation::List, prefix, bucket.shown())),
+        };
+        let more = page.is_truncated() == Some(true);
+        let last = page.contents().last().and_then(Object::key).and_then(|name| name.strip_prefix(&location.prefix));
+        let objects: Vec<_> = page
+            .contents()
+            .iter()
+            .filter_map(|object| listed(&location.prefix, object))
+            .filter(|object| start_after.is_none_or(|after| *object.key > *after))
+            .collect();
+        match last.filter(|_| more) {
+            None if more => {
+                let error = StoreError::new(ErrorKind::Other, Operation::List, bucket.shown()).with_key(prefix);
+                return Err(error.with_detail("the server says that there is more, but not where"));
+            }
+            // Nothing of this page lies behind the start.
+            Some(last) if start_after.is_some_and(|after| last <= after) => {
+                (token, asked) = (None, Some(last.to_owned()));
+            }
+            last => {
+                if let (Some(last), Some(next)) = (last, page.next_continuation_token()) {
+                    bucket.pages.remember(prefix, last, next);
+                }
+                return Ok(ListPage { objects, next_start_after: last.map(str::to_owned) });
+            }
+        }
     }
-    let objects = page.contents().iter().filter_map(|object| listed(&location.prefix, object)).collect();
-    Ok(ListPage { objects, next_start_after })
 }
 
 /// Names that we would not have given, such as the empty objects by which some tools mark folders, are not ours.

@@ -1,5 +1,5 @@
-//! The suite, in a bucket of versitygw shared by all cases, each below a prefix of its own. `MINIO` in the environment
-//! names a second server that has to pass it too; the soak sets it.
+//! The suite, in a bucket of versitygw shared by all cases, each below a prefix of its own. MinIO has to pass it
+//! too, in the soak: it takes minutes to build.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -35,4 +35,19 @@ mod versitygw {
 
     // It keeps objects as files, so it can promise what other servers cannot.
     store::conformance_suite!(fixture);
+}
+
+mod minio {
+    use super::*;
+
+    static SERVER: OnceCell<S3Server> = OnceCell::const_new();
+
+    async fn fixture() -> (Store, ()) {
+        (store_in(&SERVER, Kind::Minio).await, ())
+    }
+
+    store::conformance_suite!(
+        #[ignore = "a second opinion, for the soak"]
+        flat fixture
+    );
 }
