@@ -18,6 +18,7 @@ mod location;
 mod lock;
 mod memory;
 mod port;
+mod proof;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -37,3 +38,4 @@ pub use memory::MemoryStore;
 pub use port::{
     ByteStream, Created, ListPage, ListedObject, ObjectMeta, ObjectStore, ObjectStoreExt, ObjectWriter, Result,
 };
+pub use proof::{Check, Proof, Verdict, prove};
