@@ -97,9 +97,13 @@ impl AzuriteServer {
         Ok((status, answer))
     }
 
-    /// SIGKILL; returns when it is gone. Its data and its port are kept for [`Self::restart`].
-    pub fn kill(&mut self) {
-        self.process = None;
+    /// SIGTERM, and waits for the end. Its data and its port are kept for [`Self::restart`]. SIGKILL would lose containers:
+    /// it writes its tables now and then only.
+    pub async fn stop(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the server is not running")?;
+        process.signal(Signal::TERM)?;
+        process.wait(Duration::from_secs(20)).await?;
+        Ok(())
     }
 
     pub fn pause(&self) -> Result<()> {

@@ -65,7 +65,7 @@ impl FaultProxy {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
                 let fault = plans.lock().unwrap_or_else(PoisonError::into_inner)(number);
                 // A connection that fails is what the proxy is for.
-                tokio::spawn(async move { serve(client, port, fault).await.ok() });
+                tokio::spawn(async move { Box::pin(serve(client, port, fault)).await.ok() });
             }
         });
         Ok(Self { address, plan, connections, accepting })
@@ -111,7 +111,7 @@ async fn serve(mut client: TcpStream, port: u16, fault: Fault) -> Result<()> {
         }
         Fault::Reset => {}
         Fault::Hang => {
-            let mut ignored = [0; 4096];
+            let mut ignored = vec![0; 4096];
             while client.read(&mut ignored).await? > 0 {}
         }
         Fault::Answer(answer) => {
@@ -141,7 +141,7 @@ async fn serve(mut client: TcpStream, port: u16, fault: Fault) -> Result<()> {
 /// The whole of one request, by the length its head announces.
 async fn read_request(client: &mut TcpStream) -> Result<Vec<u8>> {
     let mut request = Vec::new();
-    let mut chunk = [0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     loop {
         let text = String::from_utf8_lossy(&request);
         if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {

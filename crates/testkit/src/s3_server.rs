@@ -1,4 +1,4 @@
-//! A real S3 server over a folder of its own: versitygw, or MinIO as a second opinion.
+//! A real S3 server over a folder of its own: versitygw, or `MinIO` as a second opinion.
 //!
 //! Buckets are made through its API like a user would; what a test wants to know behind the back of the code under
 //! test (unfinished uploads) is asked with requests signed here, since only `store` may use the SDK.
@@ -136,7 +136,8 @@ impl S3Server {
         ensure!(!self.tls, "the test kit asks over plain HTTP only");
         let host = format!("127.0.0.1:{}", self.port.port());
         let signed = signature::sign(method, path, query, &host, headers, jiff::Timestamp::now())?;
-        let lines: String = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines: Vec<String> = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines = lines.concat();
         let mark = if query.is_empty() { "" } else { "?" };
         let request =
             format!("{method} {path}{mark}{query} HTTP/1.1\r\n{lines}content-length: 0\r\nconnection: close\r\n\r\n");

@@ -80,10 +80,8 @@ impl Container {
                 ..ClientOptions::default()
             })
         };
-        let credential: Option<Arc<dyn TokenCredential>> = match signed {
-            true => None,
-            false => Some(Arc::new(Chain::new(location.identity, &transport(None)?))),
-        };
+        let credential: Option<Arc<dyn TokenCredential>> =
+            if signed { None } else { Some(Arc::new(Chain::new(location.identity, &transport(None)?))) };
         if credential.is_some() && location.url.scheme() != "https" {
             let detail =
                 "a token is sent over https only; a plain endpoint needs a signature (AZURE_STORAGE_SAS_TOKEN)";

@@ -34,7 +34,7 @@ pub(super) fn judge(error: &Error) -> Failure {
             Failure::unreachable(text)
         }
         SdkKind::DataConversion => not_azure("it cannot be read"),
-        _ => Failure::new(ErrorKind::Other, Again::Never, readable(&error.to_string())),
+        SdkKind::Other => Failure::new(ErrorKind::Other, Again::Never, readable(&error.to_string())),
     }
 }
 
@@ -81,11 +81,10 @@ fn answered(status: u16, code: &str, response: Option<&RawResponse>) -> Failure 
             let failure = Failure::unreachable(format!("the store asks to slow down [{said}]"));
             Failure { again: seconds.map_or(Again::Soon, |wait| Again::After(Duration::from_secs(wait))), ..failure }
         }
-        ("Md5Mismatch" | "Crc64Mismatch" | "InvalidMd5", _) | (_, 408) => Failure::unreachable(said),
         (_, 401 | 403) => denied("the signature or identity lacks the permission"),
         (_, 404) => Failure::new(ErrorKind::NotFound, Again::Never, "").because(Reason::NoObject),
         (_, 412) => never(ErrorKind::Other, Reason::NameTaken),
-        (_, 500..) => Failure::unreachable(said),
+        ("Md5Mismatch" | "Crc64Mismatch", _) | (_, 408 | 500..) => Failure::unreachable(said),
         (_, 200..=399) => not_azure(&said),
         _ => never(ErrorKind::Other, Reason::Other),
     }

@@ -78,7 +78,7 @@ async fn one_page(
 ) -> Result<ListBlobsResponse, Failure> {
     let mut pages = clients.container.list_blobs(Some(options)).map_err(|error| judge(&error))?.into_pages();
     let page = pages.next().await.ok_or_else(|| not_azure("it has no page"))?;
-    page.and_then(|page| page.into_model()).map_err(|error| judge(&error))
+    page.and_then(azure_core::http::Response::into_model).map_err(|error| judge(&error))
 }
 
 /// Names that we would not have given are not ours.

@@ -22,8 +22,7 @@ use crate::port::{Created, ObjectWriter, Result};
 fn protection_of(headers: &impl BlobClientGetPropertiesResultHeaders) -> azure_core::Result<Protection> {
     let mode = headers.immutability_policy_mode()?.map(|mode| match mode {
         ImmutabilityPolicyMode::Unlocked | ImmutabilityPolicyMode::Mutable => RetentionMode::Governance,
-        // An unknown mode is treated as the strictest one.
-        _ => RetentionMode::Compliance,
+        ImmutabilityPolicyMode::Locked => RetentionMode::Compliance,
     });
     let until = headers.immutability_policy_expires_on()?.and_then(timestamp);
     Ok(Protection { retained: mode.zip(until), held: headers.legal_hold()?.unwrap_or(false) })

@@ -73,7 +73,7 @@ impl Transport {
             Body::Bytes(bytes) => sent.body(bytes.clone()),
             Body::SeekableStream(stream) => sent.body(reqwest::Body::wrap_stream(stream.clone())),
         };
-        sent.send().await.map_err(|error| failed(error))
+        sent.send().await.map_err(failed)
     }
 }
 

@@ -36,7 +36,7 @@ impl Patience {
             number += 1;
             let left = (self.deadline + transfer).saturating_sub(started.elapsed());
             let limit = (ANSWER_LIMIT + transfer).min(left);
-            let failure = match timeout(limit, attempt(number)).await {
+            let failure = match timeout(limit, Box::pin(attempt(number))).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure::unreachable(format!("no answer within {limit:.1?}")),

@@ -1,5 +1,5 @@
 //! Going on with a listing. Callers name the key after which to go on, and that is always enough; but the server's own
-//! token for the next page is better where we still have it: Azure has no cheap way to start at a name, and MinIO
+//! token for the next page is better where we still have it: Azure has no cheap way to start at a name, and `MinIO`
 //! loses names when a listing starts at one beside a folder (`a-b`, `a/`).
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use crate::key::validate_prefix;
 /// Listings under way at the same time in one process.
 const MOST: usize = 64;
 /// A token may stand for a snapshot of the names, so an old one would hide new objects.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 struct Entry {

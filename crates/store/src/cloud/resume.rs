@@ -49,9 +49,10 @@ pub(crate) async fn read<S: Source>(source: Arc<S>, key: &str, range: Option<Ran
     let range = range.unwrap_or(0..u64::MAX);
     // A server cannot be asked for nothing, but it can be asked whether there is something.
     if range.start >= range.end || range.start >= MOST_BYTES {
-        return match source.exists(key).await? {
-            true => Ok(Box::pin(stream::empty())),
-            false => Err(StoreError::new(ErrorKind::NotFound, Operation::Get, source.location()).with_key(key)),
+        return if source.exists(key).await? {
+            Ok(Box::pin(stream::empty()))
+        } else {
+            Err(StoreError::new(ErrorKind::NotFound, Operation::Get, source.location()).with_key(key))
         };
     }
     let end = Some(range.end).filter(|end| *end < MOST_BYTES);

@@ -12,7 +12,7 @@ use crate::key::validate_component;
 /// With the longest key and a `/` this stays within the 1024 bytes that S3 and Azure allow.
 const MAX_PREFIX_BYTES: usize = 120;
 const LONGEST_DEADLINE: u64 = 3600;
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(crate) struct CloudUrl {

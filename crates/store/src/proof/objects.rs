@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Found, Prover, Trouble, broken, doubtful, judged, skipped};
 use crate::error::ErrorKind;
-use crate::port::{Created, ObjectStoreExt, Result};
+use crate::port::{Created, ObjectStoreExt, ObjectWriter, Result};
 
 /// Just large enough that clouds take it in more than one part.
 const LARGE_BYTES: usize = 5 * 1024 * 1024 + 1;
@@ -75,7 +75,8 @@ async fn write(prover: &Prover<'_>) -> std::result::Result<String, Failed> {
     })?;
     let read = read(prover, "first").await.map_err(Failed::Check)?;
     if created != Created::New || read.as_ref() != Some(&body) {
-        let found = format!("a new object of {} bytes was {created:?} and reads as {}", body.len(), described(&read));
+        let found =
+            format!("a new object of {} bytes was {created:?} and reads as {}", body.len(), described(read.as_ref()));
         return Err(Failed::Check(broken(found, "do not use this store")));
     }
     Ok("a new object reads as it was written".to_owned())
@@ -85,8 +86,8 @@ async fn read(prover: &Prover<'_>, name: &str) -> std::result::Result<Option<Byt
     Ok(prover.store.get_bytes(&prover.key(name), LARGEST_READ).await?)
 }
 
-fn described(read: &Option<Bytes>) -> String {
-    read.as_ref().map_or("nothing".to_owned(), |body| format!("{} bytes", body.len()))
+fn described(read: Option<&Bytes>) -> String {
+    read.map_or("nothing".to_owned(), |body| format!("{} bytes", body.len()))
 }
 
 async fn create_only(prover: &Prover<'_>) -> Found {
@@ -119,7 +120,7 @@ async fn contention(prover: &Prover<'_>) -> Found {
     match winners.as_slice() {
         [winner] if read.as_ref() == Some(&body(*winner)) => Ok(format!("of {RACERS} writers at once one won")),
         [winner] => Err(broken(
-            format!("writer {winner} was told that it won, but the object is another's ({})", described(&read)),
+            format!("writer {winner} was told that it won, but the object is another's ({})", described(read.as_ref())),
             USE_ANOTHER,
         )),
         winners => {
@@ -139,7 +140,7 @@ async fn in_parts(prover: &Prover<'_>) -> Found {
         writers.push(writer);
     }
     let mut winners = Vec::new();
-    for (byte, created) in (0..2).zip(join_all(writers.into_iter().map(|writer| writer.finish())).await) {
+    for (byte, created) in (0..2).zip(join_all(writers.into_iter().map(ObjectWriter::finish)).await) {
         if created? == Created::New {
             winners.push(byte);
         }
@@ -152,8 +153,10 @@ async fn in_parts(prover: &Prover<'_>) -> Found {
         }
         _ => {
             let told = winners.len() + usize::from(later == Created::New);
-            let found =
-                format!("of three uploads in parts {told} were told that they won; there are {}", described(&read));
+            let found = format!(
+                "of three uploads in parts {told} were told that they won; there are {}",
+                described(read.as_ref())
+            );
             Err(broken(found, USE_ANOTHER))
         }
     }

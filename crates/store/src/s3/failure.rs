@@ -1,4 +1,4 @@
-//! What a failed S3 request means. Error codes are those of AWS, versitygw and MinIO; a HEAD has no body and so no
+//! What a failed S3 request means. Error codes are those of AWS, versitygw and `MinIO`; a HEAD has no body and so no
 //! code, only a status.
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! The suite, in a bucket of versitygw shared by all cases, each below a prefix of its own. MinIO has to pass it
+//! The suite, in a bucket of versitygw shared by all cases, each below a prefix of its own. `MinIO` has to pass it
 //! too, in the soak: it takes minutes to build.
 
 use std::sync::atomic::{AtomicU32, Ordering};

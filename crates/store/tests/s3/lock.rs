@@ -28,9 +28,9 @@ async fn objects_are_retained_from_the_moment_they_are_created() {
         let left = until.duration_since(Timestamp::now());
         assert!((SignedDuration::from_hours(47)..=SignedDuration::from_hours(48)).contains(&left), "{left:#}");
         assert_eq!(lock.purge(key).await.unwrap_err().kind(), ErrorKind::PermissionDenied);
-        let shorter = Timestamp::now() + Duration::from_secs(3600);
+        let shorter = Timestamp::now() + Duration::from_hours(1);
         assert!(lock.retain(key, RetentionMode::Compliance, shorter).await.is_err(), "{key} was shortened");
-        let longer = until + Duration::from_secs(3600);
+        let longer = until + Duration::from_hours(1);
         lock.retain(key, RetentionMode::Compliance, longer).await.unwrap();
         assert_eq!(lock.protection(key).await.unwrap().unwrap().retained, Some((mode, longer)));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// Writes `ca.pem`, `public.crt` and `private.key`, the last two under the names MinIO looks for.
+/// Writes `ca.pem`, `public.crt` and `private.key`, the last two under the names `MinIO` looks for.
 pub(super) fn write(folder: &Path) -> Result<()> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::new())?;

@@ -25,7 +25,8 @@ pub(super) fn sign(
     ];
     all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     all.sort();
-    let lines: String = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: Vec<String> = all.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines = lines.concat();
     let names = all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
     let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{empty}");
     let scope = format!("{day}/{REGION}/s3/aws4_request");
