@@ -11,7 +11,6 @@ use rustls::pki_types::pem::PemObject;
 pub(crate) struct Authority {
     #[cfg_attr(not(feature = "s3"), expect(dead_code))]
     pub pem: Vec<u8>,
-    #[cfg_attr(not(feature = "azure"), expect(dead_code))]
     pub certificates: Vec<CertificateDer<'static>>,
 }
 

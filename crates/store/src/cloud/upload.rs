@@ -3,10 +3,12 @@
 //! visible before the last request, and that one is create-only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::parts::part_bytes;
 use crate::error::{ErrorKind, Operation, StoreError};
@@ -16,6 +18,9 @@ use crate::port::{Created, ObjectWriter, Result};
 const PARTS_IN_FLIGHT: usize = 2;
 /// Most objects are small; only beyond this a whole part is reserved at once.
 const SMALL_BYTES: usize = 256 * 1024;
+
+/// How long an upload that is given up waits for its parts under way.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// Where the parts go: one object of one backend. Its errors are final, retries lie below it.
 #[async_trait]
@@ -143,13 +148,24 @@ impl<S: PartSink> PartWriter<S> {
         Ok(created)
     }
 
-    /// The parts under way come first: a part that arrives after the abort would stay.
     async fn discard(&mut self) {
         self.failed = true;
-        self.sending.shutdown().await;
-        if let Some(upload) = self.upload.take() {
-            self.sink.discard(&upload).await;
+        let sending = std::mem::take(&mut self.sending);
+        match self.upload.take() {
+            Some(upload) => give_back(&*self.sink, &upload, sending).await,
+            None => drop(sending),
         }
+    }
+}
+
+/// A part that a server is still receiving when the upload is aborted may stay, and keep the upload. So the parts under
+/// way are awaited, but not for ever.
+async fn give_back<S: PartSink>(sink: &S, upload: &S::Upload, mut sending: JoinSet<Result<(u32, S::Part)>>) {
+    let settled = timeout(SETTLING, async { while sending.join_next().await.is_some() {} }).await;
+    sending.shutdown().await;
+    sink.discard(upload).await;
+    if settled.is_err() {
+        sink.discard(upload).await;
     }
 }
 
@@ -187,11 +203,8 @@ impl<S: PartSink> Drop for PartWriter<S> {
         let Some(upload) = self.upload.take() else { return };
         // Without a runtime the process is ending, and nobody can send anything.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (sink, mut sending) = (Arc::clone(&self.sink), std::mem::take(&mut self.sending));
-        runtime.spawn(async move {
-            sending.shutdown().await;
-            sink.discard(&upload).await;
-        });
+        let (sink, sending) = (Arc::clone(&self.sink), std::mem::take(&mut self.sending));
+        runtime.spawn(async move { give_back(&*sink, &upload, sending).await });
     }
 }
 
