@@ -4,6 +4,9 @@
 //! streamed write, and no reader ever sees a part of an object. Only keys below a `control` folder can be
 //! overwritten. Every backend passes the same suite (`conformance`, feature `testing`), so upper layers may rely on
 //! the semantics written at the trait and on nothing else.
+//!
+//! Buckets of S3 and containers of Azure are features (`s3`, `azure`), both on by default; their SDKs are used in this
+//! crate only. What a server really honours is tried out by [`prove`] before an archive relies on it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -80,7 +80,7 @@ pub trait ObjectStore: Send + Sync + Debug {
     /// What time the store has, asked anew; `None` where it has no clock of its own.
     async fn clock(&self) -> Result<Option<jiff::Timestamp>>;
 
-    /// Write-once protection, where the location offers it.
+    /// Write-once protection, where this kind of store has it. Whether the location does is seen by [`crate::prove`].
     fn lock(&self) -> Option<&dyn ObjectLock>;
 }
 

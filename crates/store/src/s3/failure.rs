@@ -144,9 +144,10 @@ fn answered(code: &str, message: Option<&str>, response: &HttpResponse) -> Failu
             Failure::unreachable(said)
         }
         (code, _) if code.starts_with("KMS") || code.starts_with("Kms") => denied("the KMS key cannot be used"),
-        ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | (_, 401 | 403) => {
-            denied("the credentials lack the permission, or the object is protected")
-        }
+        ("AccessDenied" | "AllAccessDisabled" | "AccountProblem", _) | (_, 401 | 403) => denied(
+            "the credentials lack the permission, or the object is protected; without s3:ListBucket an object \
+                 that does not exist looks like this too",
+        ),
         ("" | "NotFound", 404) => Failure::new(ErrorKind::NotFound, Again::Never, "").because(Reason::NoObject),
         // An answer of success that could not be read.
         ("", 200..=299) => not_s3(status, Again::Once),

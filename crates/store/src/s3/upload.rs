@@ -14,9 +14,10 @@ use uuid::Uuid;
 
 use super::bucket::Bucket;
 use super::location::{Encryption, S3Location};
-use crate::cloud::failure::{Failure, GaveUp, Reason};
+use crate::cloud::failure::{Again, Failure, GaveUp, Reason};
 use crate::cloud::upload::PartSink;
 use crate::error::{ErrorKind, Operation, StoreError};
+use crate::key::is_control;
 use crate::lock::RetentionMode;
 use crate::port::{Created, Result};
 
@@ -51,10 +52,6 @@ pub(super) fn encryption_of(location: &S3Location) -> Option<ServerSideEncryptio
     })
 }
 
-pub(super) fn storage_class_of(location: &S3Location) -> Option<StorageClass> {
-    location.storage_class.as_deref().map(StorageClass::from)
-}
-
 pub(super) struct Upload {
     bucket: Arc<Bucket>,
     key: String,
@@ -74,6 +71,11 @@ impl Upload {
 
     fn name(&self) -> String {
         self.location().name_of(&self.key)
+    }
+
+    /// Control objects live too shortly for the classes that are paid by the month.
+    fn storage_class(&self) -> Option<StorageClass> {
+        self.location().storage_class.as_deref().filter(|_| !is_control(&self.key)).map(StorageClass::from)
     }
 
     fn failed(&self, gave_up: GaveUp, operation: Operation) -> StoreError {
@@ -123,7 +125,7 @@ impl PartSink for Upload {
                 .checksum_algorithm(ChecksumAlgorithm::Crc32C)
                 .set_server_side_encryption(encryption_of(self.location()))
                 .set_ssekms_key_id(self.location().kms_key.clone())
-                .set_storage_class(storage_class_of(self.location()))
+                .set_storage_class(self.storage_class())
                 .set_object_lock_mode(self.protect.map(|protect| protect.mode()))
                 .set_object_lock_retain_until_date(self.protect.map(|protect| protect.until()))
                 .body(SdkBody::from(body.clone()))
@@ -147,7 +149,7 @@ impl PartSink for Upload {
                 .checksum_algorithm(ChecksumAlgorithm::Crc32C)
                 .set_server_side_encryption(encryption_of(self.location()))
                 .set_ssekms_key_id(self.location().kms_key.clone())
-                .set_storage_class(storage_class_of(self.location()))
+                .set_storage_class(self.storage_class())
                 .set_object_lock_mode(self.protect.map(|protect| protect.mode()))
                 .set_object_lock_retain_until_date(self.protect.map(|protect| protect.until()))
                 .send()
@@ -211,7 +213,7 @@ impl PartSink for Upload {
             found => {
                 let size = found.map_or("no object".to_owned(), |(_, size)| format!("an object of {size} bytes"));
                 let detail = format!("{bytes} bytes were uploaded and acknowledged, but there is {size}");
-                let failure = Failure::new(ErrorKind::Other, crate::cloud::failure::Again::Never, detail);
+                let failure = Failure::new(ErrorKind::Other, Again::Never, detail);
                 Err(self.failed(GaveUp { failure, attempts: 1 }, Operation::Finish))
             }
         }
