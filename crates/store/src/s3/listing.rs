@@ -32,7 +32,7 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, start_after: Option<&str
         let page = match page.await {
             Ok(page) => page,
             // A token is a convenience; a server may have forgotten what it meant.
-            Err(_) if token.is_some() => {
+            Err(gave_up) if token.is_some() && gave_up.failure.kind != ErrorKind::Unreachable => {
                 token = None;
                 continue;
             }
