@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::{StreamExt, TryStreamExt};
+use store::ObjectStoreExt;
 use store::conformance::Store;
 use testkit::S3Server;
 use testkit::s3_server::Kind;
@@ -24,6 +26,23 @@ async fn store_in(server: &'static OnceCell<S3Server>, kind: Kind) -> Store {
     store::open(&server.url(BUCKET, &format!("some/where/{case}"))).unwrap()
 }
 
+/// Over several pages of the server, which the suite's few objects do not fill.
+async fn lists_thousands(store: Store) {
+    let keys: Vec<String> = (0..2500).map(|number| format!("day{:02}/{number:05}", number / 100)).collect();
+    let written = futures::stream::iter(&keys).map(|key| store.put_new(key, "x".into())).buffer_unordered(32);
+    let written: Vec<_> = written.try_collect().await.unwrap();
+    assert_eq!(written.len(), keys.len());
+    let listed: Vec<String> = store.list_all("").await.unwrap().into_iter().map(|object| object.key).collect();
+    assert!(listed == keys, "{} of {} names", listed.len(), keys.len());
+    let page = store.list("day", Some(&keys[1234]), 1000).await.unwrap();
+    assert!(page.objects.iter().map(|object| &object.key).eq(&keys[1235..2235]));
+    assert_eq!(page.next_start_after.as_ref(), Some(&keys[2234]));
+    // A start that is no key, and a folder in the middle.
+    let page = store.list("day05/", Some("day05/00550"), 10).await.unwrap();
+    assert!(page.objects.iter().map(|object| &object.key).eq(&keys[551..561]));
+    assert_eq!(store.list_folders("").await.unwrap().len(), 25);
+}
+
 mod versitygw {
     use super::*;
 
@@ -31,6 +50,11 @@ mod versitygw {
 
     async fn fixture() -> (Store, ()) {
         (store_in(&SERVER, Kind::Versitygw).await, ())
+    }
+
+    #[tokio::test]
+    async fn thousands_of_names_are_listed_over_pages() {
+        lists_thousands(fixture().await.0).await;
     }
 
     // It keeps objects as files, so it can promise what other servers cannot.
@@ -44,6 +68,12 @@ mod minio {
 
     async fn fixture() -> (Store, ()) {
         (store_in(&SERVER, Kind::Minio).await, ())
+    }
+
+    #[tokio::test]
+    #[ignore = "a second opinion, for the soak"]
+    async fn thousands_of_names_are_listed_over_pages() {
+        lists_thousands(fixture().await.0).await;
     }
 
     store::conformance_suite!(
