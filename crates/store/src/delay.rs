@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::sleep;
 
+use crate::lock::ObjectLock;
 use crate::port::{ByteStream, Created, ListPage, ObjectMeta, ObjectStore, ObjectWriter, Result};
 
 #[derive(Debug, Clone)]
@@ -63,6 +64,15 @@ impl ObjectStore for DelayStore {
     async fn delete(&self, key: &str) -> Result<()> {
         sleep(self.latency).await;
         self.inner.delete(key).await
+    }
+
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        sleep(self.latency).await;
+        self.inner.clock().await
+    }
+
+    fn lock(&self) -> Option<&dyn ObjectLock> {
+        self.inner.lock()
     }
 }
 

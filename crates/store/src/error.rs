@@ -53,6 +53,11 @@ pub enum Operation {
     List,
     ListFolders,
     Delete,
+    /// Asking the store what time it is.
+    Clock,
+    /// The calls of [`crate::ObjectLock`].
+    Protect,
+    Purge,
 }
 
 impl fmt::Display for Operation {
@@ -68,6 +73,9 @@ impl fmt::Display for Operation {
             Self::List => "list",
             Self::ListFolders => "list the folders of",
             Self::Delete => "delete",
+            Self::Clock => "ask for the time of",
+            Self::Protect => "protect",
+            Self::Purge => "remove for good",
         })
     }
 }
@@ -86,13 +94,14 @@ struct Failure {
     key: Option<String>,
     location: String,
     detail: Option<String>,
+    attempts: u32,
     source: Option<Cause>,
 }
 
 impl StoreError {
     pub fn new(kind: ErrorKind, operation: Operation, location: &str) -> Self {
         let location = location.to_owned();
-        Self(Box::new(Failure { kind, operation, key: None, location, detail: None, source: None }))
+        Self(Box::new(Failure { kind, operation, key: None, location, detail: None, attempts: 1, source: None }))
     }
 
     #[must_use]
@@ -112,6 +121,17 @@ impl StoreError {
     pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// How often it was tried before it was given up.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
     }
 
     pub fn kind(&self) -> ErrorKind {
@@ -145,7 +165,10 @@ impl fmt::Display for Failure {
             None => write!(f, " {}", self.location)?,
         }
         write!(f, ": {}", self.kind)?;
-        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
+        }
+        if self.attempts > 1 { write!(f, " (tried {} times)", self.attempts) } else { Ok(()) }
     }
 }
 
@@ -161,6 +184,8 @@ mod tests {
             .with_source(std::io::Error::other("os says no"));
         assert_eq!(error.to_string(), "cannot write `a\\u{1b}[2J` in file:///backups: no space left: the disk is full");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("os says no"));
+        let error = StoreError::new(ErrorKind::Unreachable, Operation::List, "s3://b/p").with_attempts(4);
+        assert_eq!(error.to_string(), "cannot list s3://b/p: the location does not answer (tried 4 times)");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::error::{ErrorKind, Operation, StoreError};
+use crate::lock::ObjectLock;
 use crate::port::{ByteStream, Created, ListPage, ObjectMeta, ObjectStore, ObjectWriter, Result};
 
 /// One entry of the script. As made it strikes once, at the first matching call, whatever the key.
@@ -250,6 +251,16 @@ impl ObjectStore for FaultStore {
         let struck = self.strike(Operation::Delete, key);
         struck.before()?;
         struck.after(self.inner.delete(key).await)
+    }
+
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        let struck = self.strike(Operation::Clock, "");
+        struck.before()?;
+        struck.after(self.inner.clock().await)
+    }
+
+    fn lock(&self) -> Option<&dyn ObjectLock> {
+        self.inner.lock()
     }
 }
 

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::key::{checked, validate_folder_prefix, validate_key, validate_mutable_key, validate_prefix};
+use crate::lock::ObjectLock;
 use crate::port::{ByteStream, ListPage, ListedObject, ObjectMeta, ObjectStore, ObjectWriter, Result};
 use root::Root;
 use staging::StagedFile;
@@ -166,6 +167,14 @@ impl ObjectStore for FileStore {
             Ok(())
         })
         .await
+    }
+
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        Ok(None)
+    }
+
+    fn lock(&self) -> Option<&dyn ObjectLock> {
+        None
     }
 }
 

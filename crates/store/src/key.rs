@@ -24,10 +24,12 @@ pub fn validate_key(key: &str) -> Result<(), &'static str> {
 /// Only what is below a folder `control` may be overwritten; everything else in an archive is immutable.
 pub fn validate_mutable_key(key: &str) -> Result<(), &'static str> {
     validate_key(key)?;
-    match key.rsplit_once('/') {
-        Some((folder, _)) if folder.split('/').any(|component| component == "control") => Ok(()),
-        _ => Err("only objects below a folder `control` can be overwritten"),
-    }
+    if is_control(key) { Ok(()) } else { Err("only objects below a folder `control` can be overwritten") }
+}
+
+/// Whether an object is below a folder `control`.
+pub(crate) fn is_control(key: &str) -> bool {
+    key.rsplit_once('/').is_some_and(|(folder, _)| folder.split('/').any(|component| component == "control"))
 }
 
 /// A prefix is the beginning of a key, cut anywhere; the empty one covers everything.

@@ -11,20 +11,33 @@ use crate::file_system::FileStore;
 use crate::port::{ObjectStore, Result};
 
 /// Opens a location that must exist. Opening changes nothing there, so this is right for everything that reads, and
-/// for writing into an archive that somebody else has made.
+/// for writing into an archive that somebody else has made. Clouds are not asked for anything before the first call.
 pub fn open(url: &str) -> Result<Arc<dyn ObjectStore>> {
-    Ok(Arc::new(FileStore::open(&folder_of(url)?)?))
+    match place_of(url)? {
+        Place::Folder(path) => Ok(Arc::new(FileStore::open(&path)?)),
+        Place::Cloud(store) => Ok(store),
+    }
 }
 
-/// Opens a location to write to: creates it when it is missing, clears what killed writers left behind long ago, and
-/// proves by a trial write that objects can be published there.
+/// Opens a location to write to. A folder is created when it is missing, cleared of what killed writers left behind
+/// long ago, and proven by a trial write that objects can be published there. A bucket or container must exist, its
+/// lifecycle rules clear it, and [`crate::prove`] proves it.
 pub fn open_or_create(url: &str) -> Result<Arc<dyn ObjectStore>> {
-    Ok(Arc::new(FileStore::open_or_create(&folder_of(url)?)?))
+    match place_of(url)? {
+        Place::Folder(path) => Ok(Arc::new(FileStore::open_or_create(&path)?)),
+        Place::Cloud(store) => Ok(store),
+    }
 }
 
-fn folder_of(text: &str) -> Result<PathBuf> {
+enum Place {
+    Folder(PathBuf),
+    #[cfg_attr(not(any(feature = "s3", feature = "azure")), expect(dead_code))]
+    Cloud(Arc<dyn ObjectStore>),
+}
+
+fn place_of(text: &str) -> Result<Place> {
     let invalid = |why: String| StoreError::new(ErrorKind::InvalidUrl, Operation::Open, &shown(text)).with_detail(why);
-    // The URL standard would repair these silently, into another folder than the one that was written.
+    // The URL standard would repair these silently, into another place than the one that was written.
     if text.contains(|c: char| c.is_control() || c == '\\') || text.trim() != text {
         return Err(invalid("it has a control character, a backslash or surrounding space; write them as %XX".into()));
     }
@@ -32,20 +45,28 @@ fn folder_of(text: &str) -> Result<PathBuf> {
         return Err(invalid(if text.starts_with('/') {
             format!("a location is a URL; a folder is written `file://{text}`")
         } else {
-            "a location is a URL like `file:///backups/rs0`".to_owned()
+            "a location is a URL like `file:///backups/rs0` or `s3://bucket/rs0`".to_owned()
         }));
     };
+    let unsupported = |why: String| {
+        Err(StoreError::new(ErrorKind::UnsupportedScheme, Operation::Open, &shown(text)).with_detail(why))
+    };
     match scheme.to_ascii_lowercase().as_str() {
-        "file" => {}
-        known @ ("s3" | "azblob") => {
-            return Err(StoreError::new(ErrorKind::UnsupportedScheme, Operation::Open, &shown(text))
-                .with_detail(format!("`{known}://` is not part of this build, which supports file://")));
-        }
-        _ => {
-            return Err(StoreError::new(ErrorKind::UnsupportedScheme, Operation::Open, &shown(text))
-                .with_detail("known schemes are file://, s3:// and azblob://"));
-        }
+        "file" => folder_of(text).map(Place::Folder),
+        #[cfg(feature = "s3")]
+        "s3" => Ok(Place::Cloud(Arc::new(crate::s3::S3Store::open(text, &shown(text))?))),
+        #[cfg(feature = "azure")]
+        "azblob" => Ok(Place::Cloud(Arc::new(crate::azure::AzureStore::open(text, &shown(text))?))),
+        #[cfg(not(feature = "s3"))]
+        "s3" => unsupported("`s3://` is not part of this build".to_owned()),
+        #[cfg(not(feature = "azure"))]
+        "azblob" => unsupported("`azblob://` is not part of this build".to_owned()),
+        _ => unsupported("known schemes are file://, s3:// and azblob://".to_owned()),
     }
+}
+
+fn folder_of(text: &str) -> Result<PathBuf> {
+    let invalid = |why: String| StoreError::new(ErrorKind::InvalidUrl, Operation::Open, &shown(text)).with_detail(why);
     let url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
     if let Some(host) = url.host_str() {
         return Err(invalid(format!(
@@ -85,7 +106,7 @@ mod tests {
     use super::*;
 
     fn refusal(url: &str) -> StoreError {
-        folder_of(url).map(|path| panic!("{url} was taken for {}", path.display())).unwrap_err()
+        open(url).map(|store| panic!("{url} was taken for {store:?}")).unwrap_err()
     }
 
     #[test]
@@ -123,11 +144,21 @@ mod tests {
 
     #[test]
     fn other_schemes_are_told_apart_as_unsupported() {
-        for url in ["s3://bucket/prefix", "azblob://account/container", "gs://bucket"] {
-            assert_eq!(refusal(url).kind(), ErrorKind::UnsupportedScheme, "{url}");
-        }
-        assert!(refusal("s3://bucket/x").to_string().contains("not part of this build"));
+        assert_eq!(refusal("gs://bucket").kind(), ErrorKind::UnsupportedScheme);
         assert!(refusal("gs://bucket/x").to_string().contains("azblob://"));
+        for (scheme, built) in [("s3", cfg!(feature = "s3")), ("azblob", cfg!(feature = "azure"))] {
+            let expected = if built { ErrorKind::InvalidUrl } else { ErrorKind::UnsupportedScheme };
+            assert_eq!(refusal(&format!("{scheme}:///x")).kind(), expected, "{scheme}");
+        }
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn buckets_are_opened_without_asking_them() {
+        for open in [open, open_or_create] {
+            let store = open("s3://bucket/prefix?region=eu-central-1").unwrap();
+            assert_eq!(store.location(), "s3://bucket/prefix");
+        }
     }
 
     #[test]

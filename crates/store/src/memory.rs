@@ -10,6 +10,7 @@ use futures::stream;
 
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::key::{checked, validate_folder_prefix, validate_key, validate_mutable_key, validate_prefix};
+use crate::lock::ObjectLock;
 use crate::port::{ByteStream, Created, ListPage, ListedObject, ObjectMeta, ObjectStore, ObjectWriter, Result};
 
 const LOCATION: &str = "memory:";
@@ -134,6 +135,14 @@ impl ObjectStore for MemoryStore {
         checked(validate_key(key), Operation::Delete, key, LOCATION)?;
         self.objects().remove(key);
         Ok(())
+    }
+
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        Ok(None)
+    }
+
+    fn lock(&self) -> Option<&dyn ObjectLock> {
+        None
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 
 use crate::error::{ErrorKind, Operation, StoreError};
+use crate::lock::ObjectLock;
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -73,8 +74,14 @@ pub trait ObjectStore: Send + Sync + Debug {
     /// `/`. A folder exists as long as an object is somewhere below it.
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>>;
 
-    /// Removes an object; one that is not there counts as removed.
+    /// Removes an object; one that is not there counts as removed. A store that keeps versions only hides it.
     async fn delete(&self, key: &str) -> Result<()>;
+
+    /// What time the store has, asked anew; `None` where it has no clock of its own.
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>>;
+
+    /// Write-once protection, where this kind of store has it. Whether the location does is seen by [`crate::prove`].
+    fn lock(&self) -> Option<&dyn ObjectLock>;
 }
 
 /// An object being written. Dropping the writer discards it, as [`ObjectWriter::abort`] does without reporting.

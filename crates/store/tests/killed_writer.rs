@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use store::{Created, ErrorKind, ObjectStoreExt};
 
-const FOLDER: &str = "TIDEMARK_TEST_KILLED_WRITER_FOLDER";
+const URL: &str = "TIDEMARK_TEST_KILLED_WRITER_URL";
 
 /// Every object is told by its number alone, so that whoever reads it knows whether it is whole.
 fn body_of(number: u64) -> Bytes {
@@ -17,16 +16,12 @@ fn body_of(number: u64) -> Bytes {
     vec![fill; 40_000 + usize::try_from(number % 17).unwrap() * 30_000].into()
 }
 
-fn url_of(folder: &Path) -> String {
-    format!("file://{}", folder.display())
-}
-
-/// The killed process: this test binary, started again by the test below.
+/// The killed process: this test binary, started again by the tests below.
 #[tokio::test]
-#[ignore = "started by objects_of_a_killed_writer_are_whole_or_absent"]
+#[ignore = "started by the other tests"]
 async fn writes_until_killed() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
-    let store = store::open_or_create(&url_of(Path::new(&folder))).unwrap();
+    let Ok(url) = std::env::var(URL) else { return };
+    let store = store::open_or_create(&url).unwrap();
     for number in 0.. {
         let key = format!("rs0/day{:04}/{number:06}", number / 10);
         match store.put_new(&key, body_of(number)).await.unwrap() {
@@ -39,12 +34,24 @@ async fn writes_until_killed() {
 #[tokio::test]
 async fn objects_of_a_killed_writer_are_whole_or_absent() {
     let folder = tempfile::tempdir().unwrap();
-    let store = store::open(&url_of(folder.path())).unwrap();
+    killed_at_random(&format!("file://{}", folder.path().display())).await;
+}
+
+#[cfg(feature = "s3")]
+#[tokio::test]
+async fn objects_of_a_killed_writer_in_a_bucket_are_whole_or_absent() {
+    let server = testkit::S3Server::start().await.unwrap();
+    server.create_bucket("bucket").await.unwrap();
+    killed_at_random(&server.url("bucket", "archive")).await;
+}
+
+async fn killed_at_random(url: &str) {
+    let store = store::open(url).unwrap();
     let mut published = 0;
     for _ in 0..8 {
         let mut writer = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "writes_until_killed"])
-            .env(FOLDER, folder.path())
+            .env(URL, url)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

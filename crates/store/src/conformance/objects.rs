@@ -108,6 +108,29 @@ pub async fn a_large_object_is_streamed(store: Store) {
     assert!(chunks.concat() == body[start..end], "the range differs");
 }
 
+/// Objects that clouds take in parts: the decision who has the name falls at the end, and the loser leaves no trace.
+pub async fn a_large_object_is_create_only(store: Store) {
+    const PART: usize = 5 * 1024 * 1024;
+    let body = |byte: u8| -> Bytes { vec![byte; 2 * PART + 1].into() };
+    let mut writers = Vec::new();
+    for byte in [1, 2] {
+        let mut writer = store.create("race").await.unwrap();
+        writer.write(body(byte)).await.unwrap();
+        writers.push((byte, writer));
+    }
+    let finishing = writers.into_iter().map(|(byte, writer)| async move { (byte, writer.finish().await.unwrap()) });
+    let outcomes = futures::future::join_all(finishing).await;
+    let winners: Vec<u8> =
+        outcomes.iter().filter(|(_, created)| *created == Created::New).map(|(byte, _)| *byte).collect();
+    assert_eq!(winners.len(), 1, "{outcomes:?}");
+    assert!(read(&store, "race").await == body(winners[0]), "the content is not the winner's");
+
+    assert_eq!(store.put_new("race", body(3)).await.unwrap(), Created::AlreadyExists);
+    assert_eq!(store.put_new("race", Bytes::from_static(b"small")).await.unwrap(), Created::AlreadyExists);
+    assert!(read(&store, "race").await == body(winners[0]), "the content was replaced");
+    assert_eq!(keys(&store, "").await, ["race"]);
+}
+
 pub async fn ranges_are_clamped_to_the_object(store: Store) {
     put(&store, "ten", b"0123456789").await;
     let reversed = std::ops::Range { start: 7, end: 3 };

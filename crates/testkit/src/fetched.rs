@@ -1,0 +1,24 @@
+//! Programs that a script of the repository gets and caches, each replaceable by an environment variable.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What `variable` names, else what `scripts/SCRIPT` prints as its last line. The script may run for minutes, once.
+pub fn path(variable: &str, script: &str) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(variable) {
+        let path = PathBuf::from(named);
+        ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
+        return Ok(path);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(script);
+    let output = Command::new(&script).output().with_context(|| format!("run {}", script.display()))?;
+    if !output.status.success() {
+        bail!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let path = PathBuf::from(text.lines().last().unwrap_or_default());
+    ensure!(path.is_file(), "{} printed no path: {text}", script.display());
+    Ok(path)
+}
