@@ -297,16 +297,22 @@ pub async fn server_version(connection: &Connection) -> Result<ServerVersion> {
 ///
 /// Record ids are a member's own and change when it is synchronised anew. Initial sync recreates the oplog, so its
 /// collection UUID changes with them; `local.replset.initialSyncId` says the same, but the role `backup` may not read it.
+/// They are not logged either: after an unclean shutdown or a rollback, what is applied again gets others (the server
+/// counts such events, but tells only members). Both show as another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberIdentity {
     pub host: String,
     pub oplog_uuid: CollectionUuid,
     pub initial_sync_id: Option<CollectionUuid>,
+    pub state: Option<TopologyVersion>,
 }
 
 impl std::fmt::Display for MemberIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.host, self.oplog_uuid)?;
+        if let Some(TopologyVersion { process, counter }) = self.state {
+            write!(f, "/{process}-{counter}")?;
+        }
         self.initial_sync_id.map_or(Ok(()), |id| write!(f, "/{id}"))
     }
 }
@@ -326,7 +332,8 @@ pub async fn member_identity(member: &Connection) -> Result<MemberIdentity> {
         Err(error) if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) => None,
         Err(error) => return Err(error),
     };
-    Ok(MemberIdentity { host: hello.me.unwrap_or_else(|| member.server().to_owned()), oplog_uuid, initial_sync_id })
+    let host = hello.me.unwrap_or_else(|| member.server().to_owned());
+    Ok(MemberIdentity { host, oplog_uuid, initial_sync_id, state: hello.topology_version })
 }
 
 /// `{ts, t}` under `name`.
