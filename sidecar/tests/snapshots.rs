@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use archive::collection_page::ScanOutcome;
 use archive::layout::ObjectKey;
-use bson::doc;
+use bson::{Document, doc};
 use sidecar::app;
 use sidecar::archiver::{self, ArchiverSettings};
 use sidecar::error::Error;
@@ -421,5 +421,42 @@ async fn a_paused_snapshot_that_was_taken_over_ends_without_harm() -> Test {
     let read = archive.read(&manifest);
     assert_eq!(read.len(), 200);
     assert!(read.iter().all(|(_, documents)| documents.len() == 30));
+    Ok(())
+}
+
+/// What a killed server applies again gets other record ids, because those of inserts that were taken back are free again:
+/// the position behind the finished parts means another document by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_between_two_parts_loses_no_document() -> Test {
+    let set = ReplicaSet::builder().argument("--syncdelay").argument("3600").start().await?;
+    let client = set.client();
+    let orders = client.database("shop").collection::<Document>("orders");
+    client.database("shop").create_collection("orders").await?;
+    client.database("admin").run_command(doc! { "fsync": 1 }).await?;
+    let mut session = client.start_session().await?;
+    session.start_transaction().await?;
+    orders.insert_many((0..5_000).map(|id| doc! { "_id": -id - 1 })).session(&mut session).await?;
+    session.abort_transaction().await?;
+    fill(&set, "shop", "orders", 0, 60_000, 500).await?;
+
+    let archive = Archive::new();
+    let (stop, archiving) = (CancellationToken::new(), CancellationToken::new());
+    let snapshotter = small_parts(&set, &archive, &archiving).await?;
+    let segments = || archive.objects().iter().filter(|(key, _)| matches!(key, ObjectKey::Segment { .. })).count();
+    let killing = async {
+        until("some parts", Duration::from_secs(30), async || (segments() >= 5).then_some(())).await.unwrap();
+        set.kill(0).unwrap();
+        set.restart(0).await.unwrap();
+    };
+    let (result, ()) = tokio::join!(snapshotter.take(&stop), killing);
+    let manifest = match result {
+        Ok(manifest) => manifest,
+        Err(_) => snapshotter.take(&stop).await?,
+    };
+    let read = archive.read(&manifest);
+    let (record, found) = read.iter().find(|(record, _)| record.namespace.coll == "orders").unwrap();
+    assert!(record.segments.len() > 5);
+    assert_eq!(sorted(found.clone()), sorted(documents(&set, "shop", "orders").await?));
+    archiving.cancel();
     Ok(())
 }
