@@ -6,8 +6,8 @@
 //! since `begin` is in the archive without a break.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive::collection_page::{CollectionRecord, ScanOutcome};

@@ -7,6 +7,7 @@ mod support;
 use std::time::Duration;
 
 use anyhow::Result;
+use archive::ClusterTime;
 use archive::collection_page::ScanOutcome;
 use archive::layout::ObjectKey;
 use bson::{Document, doc};
@@ -16,7 +17,7 @@ use sidecar::error::Error;
 use sidecar::lease::LeaseTimes;
 use sidecar::metrics::Metrics;
 use sidecar::snapshot::{CurrentSnapshot, SnapshotSettings, Snapshotter};
-use support::{Archive, config, documents, fill, sidecar, sorted, until};
+use support::{Archive, config, documents, fill, sidecar, sorted, start_run, until};
 use testkit::{ReplicaSet, Sidecar, Standalone};
 use tokio_util::sync::CancellationToken;
 
@@ -421,6 +422,37 @@ async fn a_paused_snapshot_that_was_taken_over_ends_without_harm() -> Test {
     let read = archive.read(&manifest);
     assert_eq!(read.len(), 200);
     assert!(read.iter().all(|(_, documents)| documents.len() == 30));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_records_do_not_keep_new_snapshots_from_being_taken() -> Test {
+    let set = ReplicaSet::single().await?;
+    fill(&set, "shop", "orders", 0, 100, 10).await?;
+    let archive = Archive::new();
+    let args = ["snapshot", "--uri", &set.uri(), "--archive", &archive.url()];
+    assert_eq!(sidecar(&args).await.exit_code, 0);
+    let before = archive.manifests().remove(0);
+    let objects = archive.objects();
+    let (manifest, path) = objects.iter().find(|(key, _)| matches!(key, ObjectKey::Manifest { .. })).unwrap();
+    std::fs::write(path, "{")?;
+    let after = ClusterTime::new(before.begin.seconds - 1, 0);
+    let gap = ObjectKey::Gap { lineage: before.lineage.clone(), after, through: before.begin };
+    let gap_path = archive.path().join(gap.to_string());
+    std::fs::create_dir_all(gap_path.parent().unwrap())?;
+    std::fs::write(&gap_path, "")?;
+    fill(&set, "shop", "orders", 100, 10, 10).await?;
+
+    let (mut running, _) = start_run(&set.uri(), &archive, &["--snapshot-schedule", "none"]);
+    running.wait_for_log("snapshot published", Duration::from_secs(30)).await?;
+    assert_eq!(running.terminate(Duration::from_secs(20)).await?.code(), Some(0));
+    let log = running.log();
+    for damaged in [manifest, &gap] {
+        assert_eq!(log.matches(&damaged.to_string()).count(), 1, "{damaged}: {log}");
+    }
+    std::fs::remove_file(path)?;
+    let after = archive.manifests().remove(0);
+    assert!(after.snapshot > before.snapshot && after.begin > before.end);
     Ok(())
 }
 

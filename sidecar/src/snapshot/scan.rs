@@ -319,11 +319,8 @@ impl<'a> CollectionScan<'a> {
             self.token = Some(token.clone());
             if !self.collection.is_capped() {
                 let scan = ScanRecord { outcome: ScanOutcome::Complete, last_id: None, through: reached.through };
-                let mark = OpenMark {
-                    record: self.record_with(scan),
-                    resume_token: token,
-                    member: self.identity.to_string(),
-                };
+                let mark =
+                    OpenMark { record: self.record_with(scan), resume_token: token, member: self.identity.to_string() };
                 self.context.marks.part_done(&mark).await?;
                 self.marked = true;
             }
