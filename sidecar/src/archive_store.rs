@@ -3,13 +3,15 @@
 //! Opening it makes sure that the location is an archive and that the lineage is the replica set's own; nothing is ever
 //! written into another one. Mutable objects go to the control store, which may be another location.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use archive::archive_marker::ArchiveMarker;
 use archive::catalog::StoredSlice;
 use archive::coverage::Coverage;
-use archive::gap::Gap;
+use archive::gap::{Gap, GapReason};
 use archive::high_water::HighWater;
+use archive::json_record::RecordError;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
@@ -50,13 +52,20 @@ pub struct ArchiveStore {
     stores: Stores,
     pub archive_id: Arc<str>,
     pub lineage: LineageId,
+    /// Damaged objects that were told of.
+    told_unreadable: Arc<Mutex<HashSet<String>>>,
 }
 
 impl ArchiveStore {
     /// `record` is the lineage of the replica set as it would be written now; the one that exists is kept.
     pub async fn open(stores: Stores, record: &LineageRecord, new_lineage: bool) -> Result<Self> {
         let archive_id = adopt_archive(&stores).await?;
-        let archive = Self { stores, archive_id: archive_id.into(), lineage: record.lineage.clone() };
+        let archive = Self {
+            stores,
+            archive_id: archive_id.into(),
+            lineage: record.lineage.clone(),
+            told_unreadable: Arc::default(),
+        };
         archive.open_lineage(record, new_lineage).await?;
         Ok(archive)
     }
@@ -99,6 +108,17 @@ impl ArchiveStore {
 
     pub async fn put_new(&self, key: &ObjectKey, body: impl Into<Bytes> + Send) -> Result<Created> {
         Ok(self.stores.archive.put_new(&key.to_string(), body.into()).await?)
+    }
+
+    /// The same name is the same content: somebody else may have stored exactly this slice, but not an empty object.
+    pub async fn put_slice(&self, key: &ObjectKey, body: Bytes) -> Result<Created> {
+        let created = self.put_new(key, body).await?;
+        if created == Created::AlreadyExists
+            && self.stores.archive.head(&key.to_string()).await?.is_some_and(|stored| stored.size == 0)
+        {
+            return Err(Error::Conflict { key: key.to_string() });
+        }
+        Ok(created)
     }
 
     pub async fn create(&self, key: &ObjectKey) -> Result<Box<dyn ObjectWriter>> {
@@ -176,10 +196,34 @@ impl ArchiveStore {
             if let ObjectKey::Gap { .. } = key
                 && let Some(body) = self.stores.archive.get_bytes(&key.to_string(), RECORD_LIMIT).await?
             {
-                gaps.push(Gap::from_json(&body).map_err(Error::record(&key))?);
+                gaps.push(self.gap_or_break(&key, &body)?);
             }
         }
         Ok(gaps)
+    }
+
+    /// A record that cannot be read still says by its name where history may be broken, so it is taken to be: at worst a
+    /// snapshot more is taken.
+    fn gap_or_break(&self, key: &ObjectKey, body: &[u8]) -> Result<Gap> {
+        let problem = match Gap::from_json(body) {
+            Ok(gap) => return Ok(gap),
+            Err(problem) => problem,
+        };
+        let ObjectKey::Gap { after, through, .. } = *key else { return Err(Error::record(key)(problem)) };
+        self.tell_unreadable(key, problem)?;
+        Ok(Gap::new(after, through, GapReason::HistoryReplaced, now_text(), "the record of this gap cannot be read"))
+    }
+
+    /// Once for each object. Of a newer release it is an error: that one knows more.
+    fn tell_unreadable(&self, key: &ObjectKey, problem: RecordError) -> Result<()> {
+        if matches!(problem, RecordError::NewerFormat { .. }) {
+            return Err(Error::record(key)(problem));
+        }
+        let mut told = self.told_unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(key.to_string()) {
+            tracing::error!(%key, %problem, "an object of the archive is damaged; going on without it (`dr-cli verify --level list`)");
+        }
+        Ok(())
     }
 
     /// The ids of all snapshots that were begun, oldest first.
@@ -196,22 +240,33 @@ impl ArchiveStore {
         PublishedManifest::from_json(&body).map(Some).map_err(Error::record(&key))
     }
 
-    /// The complete snapshot that was started last.
+    /// The complete snapshot that was started last. One whose manifest is damaged is none.
     pub async fn newest_snapshot(&self) -> Result<Option<SnapshotManifest>> {
         for id in self.snapshot_ids().await?.iter().rev() {
-            if let Some(PublishedManifest::Complete(manifest)) = self.manifest(id).await? {
-                return Ok(Some(*manifest));
+            match self.manifest(id).await {
+                Ok(Some(PublishedManifest::Complete(manifest))) => return Ok(Some(*manifest)),
+                Ok(_) => {}
+                Err(Error::Record { problem, .. }) => {
+                    let key = ObjectKey::Manifest { lineage: self.lineage.clone(), snapshot: id.clone() };
+                    self.tell_unreadable(&key, problem)?;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
     }
 
-    /// Of those begun at or after `first`, the snapshots whose manifest is there, whatever it says.
+    /// Whether the snapshot's manifest is there, whatever it says.
+    pub async fn has_manifest(&self, snapshot: &SnapshotId) -> Result<bool> {
+        let key = ObjectKey::Manifest { lineage: self.lineage.clone(), snapshot: snapshot.clone() };
+        Ok(self.stores.archive.head(&key.to_string()).await?.is_some())
+    }
+
+    /// Of those begun at or after `first`, the snapshots that have a manifest.
     pub async fn manifests_from(&self, first: Option<&SnapshotId>) -> Result<Vec<SnapshotId>> {
         let mut found = Vec::new();
         for id in self.snapshot_ids().await? {
-            let key = ObjectKey::Manifest { lineage: self.lineage.clone(), snapshot: id.clone() };
-            if first.is_none_or(|first| id >= *first) && self.stores.archive.head(&key.to_string()).await?.is_some() {
+            if first.is_none_or(|first| id >= *first) && self.has_manifest(&id).await? {
                 found.push(id);
             }
         }
@@ -262,7 +317,10 @@ impl ArchiveStore {
 
 fn stored_slice(key: &str, size: u64) -> Option<StoredSlice> {
     match key.parse() {
-        Ok(ObjectKey::Slice { id, encrypted, .. }) => Some(StoredSlice { id, stored_bytes: size, encrypted }),
+        // An empty object holds nothing of what its name says.
+        Ok(ObjectKey::Slice { id, encrypted, .. }) if size > 0 => {
+            Some(StoredSlice { id, stored_bytes: size, encrypted })
+        }
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use archive::layout::ObjectKey;
 use archive::{ClusterTime, OpTime};
 use replset::oplog::{self, OplogBatch, TailOptions};
-use replset::topology;
+use replset::topology::{self, STALE_SECONDS};
 use store::Created;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,9 @@ use open_slice::{FinishedSlice, OpenSlice, entry_time};
 pub use refusals::Refusals;
 use resume::Position;
 pub use window::{ArchiveWindow, ArchiverState, LastError, WindowEnds, window};
+
+/// How often a member without news is compared with the others.
+const LOOK_AROUND: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub struct ArchiverSettings {
@@ -162,6 +165,7 @@ impl Archiver {
         let mut tail = oplog::tail(&member.connection, from, options).await?;
         let mut slice = self.open_slice(position)?;
         let stop = self.stop.clone();
+        let mut looked_around = Instant::now();
         loop {
             let batch = tokio::select! {
                 batch = tail.next_batch() => batch?,
@@ -169,6 +173,7 @@ impl Archiver {
                     return self.stop_with(slice, position).await;
                 }
             };
+            let is_quiet = batch.entries()?.next().is_none();
             self.take(&batch, &mut slice, position).await?;
             drop(batch);
             let wanted = *self.ends.wanted.borrow();
@@ -176,7 +181,22 @@ impl Archiver {
                 self.cut(&mut slice, position, reason).await?;
             }
             self.tell_of(&slice);
+            if is_quiet && looked_around.elapsed() >= LOOK_AROUND {
+                looked_around = Instant::now();
+                self.leave_if_stale(member, slice.last().unwrap_or(position.after)).await?;
+            }
         }
+    }
+
+    /// A member that replicates nothing any more has no more to read, and looks like one that has read everything.
+    async fn leave_if_stale(&self, member: &SourceMember, read: ClusterTime) -> Result<()> {
+        let newest = self.ends.state.borrow().seen.newest_write.unwrap_or_default();
+        let seconds = newest.seconds.saturating_sub(read.seconds);
+        // Only for one that is better: the others may be as far.
+        if seconds > STALE_SECONDS && self.source.choose().await?.host != member.host {
+            return Err(Error::Stale { member: member.host.clone(), seconds });
+        }
+        Ok(())
     }
 
     fn tell_of(&self, slice: &OpenSlice) {
@@ -246,7 +266,7 @@ impl Archiver {
         tokio::pin!(deadline);
         loop {
             let attempt = async {
-                match self.archive.put_new(&key, slice.object.clone()).await {
+                match self.archive.put_slice(&key, slice.object.clone()).await {
                     Ok(created) => Ok(created),
                     Err(error) => {
                         self.failed_to_publish(&key, &error);
@@ -259,7 +279,6 @@ impl Archiver {
                 result = attempt => result,
                 () = &mut deadline => return Err(Error::Cancelled),
             };
-            // The same name is the same content: somebody else has stored exactly this slice.
             if let Ok(Created::New | Created::AlreadyExists) = result {
                 break;
             }

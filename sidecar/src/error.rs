@@ -41,6 +41,9 @@ pub enum Error {
     /// The members' oplogs end before the archive does: they have to catch up first.
     #[error("{member} has not reached {wanted} yet, where the archive ends")]
     Behind { member: String, wanted: ClusterTime },
+    /// It has nothing more to read while others do.
+    #[error("{member} has replicated nothing for {seconds} s")]
+    Stale { member: String, seconds: u32 },
     /// What it showed of its catalog may have been rolled back.
     #[error("{member} changed its state while its collections were listed")]
     StateChanged { member: String },
@@ -75,6 +78,7 @@ impl Error {
             },
             Self::NoMember { .. }
             | Self::Behind { .. }
+            | Self::Stale { .. }
             | Self::StateChanged { .. }
             | Self::LeaseLost
             | Self::Uncovered { .. } => true,
@@ -111,7 +115,7 @@ impl Error {
             },
             Self::Record { .. } | Self::Conflict { .. } | Self::Diverged { .. } | Self::Forked { .. } => 5,
             Self::LeaseHeld { .. } | Self::LeaseLost => 7,
-            Self::NoMember { .. } | Self::Behind { .. } | Self::StateChanged { .. } => 8,
+            Self::NoMember { .. } | Self::Behind { .. } | Self::Stale { .. } | Self::StateChanged { .. } => 8,
             Self::ForeignLineage { .. } => 9,
             Self::Cancelled => 130,
             Self::Listen { .. } => 2,
@@ -229,7 +233,7 @@ impl Error {
             Self::NoMember { .. } => {
                 (server, "no healthy primary or secondary", "look at `rs.status()`, or name one with --member")
             }
-            Self::Behind { .. } => (
+            Self::Behind { .. } | Self::Stale { .. } => (
                 server,
                 "replication is behind, or the server was restored from an older state",
                 "wait, and look at replication lag",

@@ -69,15 +69,8 @@ impl Scheduler {
     async fn next(&self) -> Result<()> {
         let mut window = self.snapshotter.window.clone();
         window.wait_started(&self.stop).await?;
-        let newest = self.snapshotter.archive.newest_snapshot().await?;
-        if let Some(manifest) = &newest {
-            self.board.snapshot_known(manifest);
-        }
-        let is_usable = match &newest {
-            Some(manifest) => self.reaches_present(manifest, &window).await?,
-            None => false,
-        };
-        match due(newest.is_some(), is_usable, self.crontab.as_ref(), now_seconds()) {
+        let due = self.due(&window).await.inspect_err(|_| self.snapshotter.metrics.snapshots_failed.inc())?;
+        match due {
             Due::Now(reason) => {
                 tracing::info!(reason, "taking a snapshot");
                 self.take().await
@@ -97,6 +90,18 @@ impl Scheduler {
                 Ok(())
             }
         }
+    }
+
+    async fn due(&self, window: &ArchiveWindow) -> Result<Due> {
+        let newest = self.snapshotter.archive.newest_snapshot().await?;
+        if let Some(manifest) = &newest {
+            self.board.snapshot_known(manifest);
+        }
+        let is_usable = match &newest {
+            Some(manifest) => self.reaches_present(manifest, window).await?,
+            None => false,
+        };
+        Ok(due(newest.is_some(), is_usable, self.crontab.as_ref(), now_seconds()))
     }
 
     async fn take(&self) -> Result<()> {

@@ -6,8 +6,8 @@
 //! since `begin` is in the archive without a break.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archive::collection_page::{CollectionRecord, ScanOutcome};
@@ -159,8 +159,13 @@ impl Snapshotter {
         let begin = beginning.mark.begin;
         progress.enter(Phase::Listing);
         let witness = Witness::of(member).await?;
+        // Before the first position is taken.
+        let identity = member.identity().await?;
         let listing = listing::list_all(&member.connection, Some(begin)).await?;
         witness.wait_until_lasting(member, stop).await?;
+        let with_views = listing.collections.iter().filter(|collection| collection.namespace.is_views());
+        let views = with_views.map(|collection| &collection.namespace.db);
+        let views = views.map(|database| (database.clone(), listing.views_of(database))).collect();
         let mut end = listing.operation_time.max(begin);
         tracing::info!(collections = listing.collections.len(), already_read = found.done.len(), %begin, "scanning");
         let mut records: Vec<CollectionRecord> = std::mem::take(&mut found.done).into_values().collect();
@@ -195,7 +200,8 @@ impl Snapshotter {
             archive: self.archive.clone(),
             snapshot: beginning.id.clone(),
             member: member.connection.clone(),
-            member_identity: member.identity().await?.to_string(),
+            identity: Mutex::new(identity),
+            views,
             begin,
             pool: CompressorPool::new(self.settings.compression_level, self.settings.parallelism),
             replies: scan::reply_budget(self.settings.parallelism),

@@ -10,6 +10,8 @@ mod restore;
 mod rollback;
 #[path = "crash/sidecar.rs"]
 mod sidecar;
+#[path = "crash/stale.rs"]
+mod stale;
 #[path = "crash/takeover.rs"]
 mod takeover;
 

@@ -5,6 +5,7 @@
 //! Progress is kept in the destination, so the same command goes on where a killed one stopped.
 
 mod access;
+mod attempts;
 mod check;
 mod create;
 mod incomplete;
@@ -36,6 +37,7 @@ use crate::progress::Progress;
 pub use release::{ReleaseReport, release};
 pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEntries, predict_seconds};
 
+use attempts::Attempts;
 use check::Checked;
 use report::Phases;
 use state::RestoreState;
@@ -79,7 +81,7 @@ impl Context {
 }
 
 /// Restores `plan` into the destination. When the destination holds an unfinished restore of the same target from the
-/// same archive, that one is continued, with the plan it was started with.
+/// same archive, that one is continued, with the plan it was started with. What passes does not end it.
 pub async fn restore(
     reader: &ArchiveReader,
     plan: RestorePlan,
@@ -88,7 +90,54 @@ pub async fn restore(
 ) -> Result<RestoreReport> {
     let started = Instant::now();
     let mut phases = Phases::default();
+    let mut attempts = Attempts::new();
+    let Attempted { context, plan, window, written } = loop {
+        match attempt(reader, &plan, &options, &progress, &mut phases, &mut attempts).await {
+            Ok(attempted) => break attempted,
+            Err(failure) => {
+                let (what, next) = (failure.what.clone(), attempts.next(failure)?);
+                progress.note(&format!("{what}: the restore goes on by itself in {} s", next.as_secs()));
+                phases.begin("pause");
+                tokio::time::sleep(next).await;
+            }
+        }
+    };
+    context.state.complete(&context.destination, &plan).await?;
+    if options.release {
+        phases.begin("release");
+        release::release_on(&context.destination).await?;
+    }
+    let Written { parked, access, checked } = written;
+    let mut report = RestoreReport::new(report::Facts {
+        plan: &plan,
+        window: &window,
+        phases: phases.finish(),
+        checked,
+        access,
+        parked,
+        released: options.release,
+        seconds: started.elapsed().as_secs_f64(),
+    });
+    report.notes.extend(attempts.notes());
+    Ok(report)
+}
 
+/// An attempt that came to the end: everything is written and checked, but not yet marked as complete.
+struct Attempted {
+    context: Context,
+    plan: RestorePlan,
+    window: Window,
+    written: Written,
+}
+
+async fn attempt(
+    reader: &ArchiveReader,
+    plan: &RestorePlan,
+    options: &RestoreOptions,
+    progress: &Arc<dyn Progress>,
+    phases: &mut Phases,
+    attempts: &mut Attempts,
+) -> Result<Attempted> {
     let connect = ConnectOptions {
         app_name: "tidemark-restore".to_owned(),
         max_pool: u32::try_from(options.connections + 4).unwrap_or(u32::MAX),
@@ -96,14 +145,14 @@ pub async fn restore(
     };
     phases.begin("preflight");
     let destination = Destination::open(&options.destination_uri, connect).await?;
-    let (state, plan) = preflight::check(reader, &destination, plan).await?;
+    let (state, plan) = preflight::check(reader, &destination, plan.clone()).await?;
     let sets_capped_limits_later = create::can_limit_capped(&destination.server_version().await?.version);
     let context = Context {
         sets_capped_limits_later,
         reader: reader.clone(),
         destination,
         state: Arc::new(state),
-        progress,
+        progress: Arc::clone(progress),
         connections: options.connections.max(1),
     };
     let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
@@ -117,24 +166,10 @@ pub async fn restore(
             return Err(incomplete::explain(&context, &plan, failure).await);
         }
     }
+    attempts.begin(context.state.attempt(), context.state.holder())?;
     context.state.begin(&context.destination, reader.id(), &plan).await?;
-    match write(&context, &plan, &manifest, &window, &mut phases).await {
-        Ok(Written { parked, access, checked }) => {
-            if options.release {
-                phases.begin("release");
-                release::release_on(&context.destination).await?;
-            }
-            Ok(RestoreReport::new(report::Facts {
-                plan: &plan,
-                window: &window,
-                phases: phases.finish(),
-                checked,
-                access,
-                parked,
-                released: options.release,
-                seconds: started.elapsed().as_secs_f64(),
-            }))
-        }
+    match write(&context, &plan, &manifest, &window, phases).await {
+        Ok(written) => Ok(Attempted { context, plan, window, written }),
         Err(failure) => Err(incomplete::explain(&context, &plan, failure).await),
     }
 }
@@ -182,6 +217,6 @@ async fn write(
         }
     };
     routes.drop_staging(&context.destination).await?;
-    context.state.complete(&context.destination, plan).await?;
+    context.state.settle(&context.destination).await?;
     Ok(Written { parked, access, checked })
 }

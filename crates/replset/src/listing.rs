@@ -54,6 +54,23 @@ pub struct Listing {
     pub operation_time: ClusterTime,
 }
 
+impl Listing {
+    /// What a scan of the database's `system.views` gives to somebody who may not read it.
+    pub fn views_of(&self, database: &str) -> ListedViews {
+        let of_database = self.views.iter().filter(|view| view.namespace.db == database);
+        let definitions = of_database.map(|view| view.definition.clone()).collect();
+        ListedViews { definitions, operation_time: self.operation_time }
+    }
+}
+
+/// The definitions of one database's views at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedViews {
+    pub definitions: Vec<RawDocumentBuf>,
+    /// Of the listing: it shows nothing that came later.
+    pub operation_time: ClusterTime,
+}
+
 /// Every protected collection of every database, ordered by namespace.
 pub async fn list_all(member: &Connection, after: Option<ClusterTime>) -> Result<Listing> {
     let (databases, operation_time) = list_databases(member, after).await?;

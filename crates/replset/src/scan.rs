@@ -23,8 +23,9 @@ use self::budget::Held;
 pub use self::budget::ReplyBudget;
 use crate::connect::{Batches, Connection, CursorSettings, operation_time};
 use crate::error::{ErrorKind, ReplsetError, Result};
-use crate::listing;
+use crate::listing::ListedViews;
 use crate::raw::{RawDocuments, RawWriter};
+use crate::topology::{Hello, TopologyVersion};
 
 const WHAT: &str = "scan a collection";
 /// A collection that is renamed more often than this during its scan is somebody's queue of temporary names.
@@ -43,6 +44,11 @@ pub struct ScanOptions {
     pub batch_bytes: Option<u64>,
     /// Shared by all scans whose replies together may be so large.
     pub budget: Option<ReplyBudget>,
+    /// The state of the member in which its record ids are the ones that positions speak of. In another one, positions are
+    /// refused. `None` trusts every position.
+    pub valid_in: Option<TopologyVersion>,
+    /// The role `backup` may list views but not read the collection that holds them: what to give instead.
+    pub views: Option<ListedViews>,
 }
 
 /// One reply of the server: owns the bytes, the documents are slices of it.
@@ -196,7 +202,8 @@ impl Reader {
         let mut held = self.room().await;
         let mut cursor = match self.open().await {
             Err(error) if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) && self.namespace.is_views() => {
-                permit.send(Ok(self.views_from_listing().await?));
+                let Some(views) = &self.options.views else { return Err(error) };
+                permit.send(Ok(views_as_listed(views)));
                 return Ok(());
             }
             opened => opened?,
@@ -263,30 +270,37 @@ impl Reader {
         }
         command.end();
         let settings = CursorSettings { batch_documents, ..CursorSettings::default() };
-        self.member.batches(&self.namespace.db, WHAT, command.finish(), settings).await
+        let opened = self.member.batches(&self.namespace.db, WHAT, command.finish(), settings).await?;
+        self.check_positions().await?;
+        Ok(opened)
     }
 
-    /// The role `backup` may list views but not read the collection that holds them: their definitions, then, as listed.
-    async fn views_from_listing(&self) -> Result<ScanBatch> {
-        let database = &self.namespace.db;
-        let entries = listing::entries(&self.member, database, self.options.after_cluster_time, false).await?;
-        let mut reply = RawWriter::default();
-        reply.begin_document("cursor").begin_array("firstBatch");
-        let mut count = 0;
-        for entry in &entries.documents {
-            if let listing::Entry::View(view) = listing::parse_entry(database, entry)? {
-                reply.entry(count, &view.definition);
-                count += 1;
-            }
+    /// Record ids are not logged: a member that restarts without a clean shutdown, or rolls back, applies the oplog again from
+    /// its last checkpoint and hands out others. A cursor does not outlive that, a position would silently mean another
+    /// record. Asked after the cursor is open, so that nothing can happen in between.
+    async fn check_positions(&self) -> Result<()> {
+        let Some(state) = self.options.valid_in.filter(|_| self.token.is_some()) else { return Ok(()) };
+        if Hello::fetch(&self.member).await?.topology_version == Some(state) {
+            return Ok(());
         }
-        reply.end().end().timestamp("operationTime", entries.operation_time.unwrap_or_default());
-        Ok(ScanBatch::new(ReplyBytes::Own(reply.finish()), None))
+        let detail = "the member was restarted or took another state: its record ids may be others now";
+        Err(ReplsetError::new(ErrorKind::ResumeRefused, WHAT, self.member.server(), detail))
     }
 
     fn describe(&self, error: &ReplsetError) -> ReplsetError {
         let detail = format!("collection {} ({}): {}", self.namespace, self.uuid, error.detail());
         ReplsetError::new(error.kind().clone(), WHAT, self.member.server(), detail)
     }
+}
+
+fn views_as_listed(views: &ListedViews) -> ScanBatch {
+    let mut reply = RawWriter::default();
+    reply.begin_document("cursor").begin_array("firstBatch");
+    for (index, definition) in views.definitions.iter().enumerate() {
+        reply.entry(index, definition);
+    }
+    reply.end().end().timestamp("operationTime", views.operation_time);
+    ScanBatch::new(ReplyBytes::Own(reply.finish()), None)
 }
 
 struct Position {

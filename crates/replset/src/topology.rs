@@ -253,17 +253,24 @@ fn parse_member(status: &Document, configured: &[&Document]) -> Member {
 }
 
 /// The member to read from: a healthy, undelayed secondary, hidden ones first (they serve nobody else), then the one
-/// with the least lag, then by host; the primary only when there is no such secondary.
+/// with the least lag, then by host; the primary when there is no such secondary. One that replicates nothing, because it is
+/// locked or works on something else, still calls itself a secondary: a stale one comes last.
 ///
 /// Lags within 10 seconds count as equal: heartbeats report them that coarsely, and a choice that flips with every
 /// look helps nobody.
 pub fn choose_member(topology: &Topology) -> Option<&Member> {
     let usable = |member: &&Member| member.is_healthy && member.delay_seconds == 0;
-    let secondaries = topology.members.iter().filter(usable).filter(|member| member.state == MemberState::Secondary);
-    secondaries
-        .min_by_key(|member| (!member.hidden, member.lag_seconds.unwrap_or(u32::MAX) / 10, member.host.as_str()))
-        .or_else(|| topology.members.iter().filter(usable).find(|member| member.state == MemberState::Primary))
+    let is_primary = |member: &Member| member.state == MemberState::Primary;
+    let holds_data = |member: &&Member| is_primary(member) || member.state == MemberState::Secondary;
+    topology.members.iter().filter(usable).filter(holds_data).min_by_key(|member| {
+        let lag = member.lag_seconds.unwrap_or(u32::MAX);
+        let is_stale = lag > STALE_SECONDS && !is_primary(member);
+        (is_stale, is_primary(member), !member.hidden, lag / 10, member.host.as_str())
+    })
 }
+
+/// A member that lags further behind is left for another one.
+pub const STALE_SECONDS: u32 = 60;
 
 /// The newest entry that the member knows to be committed by a majority: nothing up to it can roll back.
 pub async fn majority_commit_point(member: &Connection) -> Result<OpTime> {
@@ -297,16 +304,22 @@ pub async fn server_version(connection: &Connection) -> Result<ServerVersion> {
 ///
 /// Record ids are a member's own and change when it is synchronised anew. Initial sync recreates the oplog, so its
 /// collection UUID changes with them; `local.replset.initialSyncId` says the same, but the role `backup` may not read it.
+/// They are not logged either: after an unclean shutdown or a rollback, what is applied again gets others (the server
+/// counts such events, but tells only members). Both show as another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberIdentity {
     pub host: String,
     pub oplog_uuid: CollectionUuid,
     pub initial_sync_id: Option<CollectionUuid>,
+    pub state: Option<TopologyVersion>,
 }
 
 impl std::fmt::Display for MemberIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.host, self.oplog_uuid)?;
+        if let Some(TopologyVersion { process, counter }) = self.state {
+            write!(f, "/{process}-{counter}")?;
+        }
         self.initial_sync_id.map_or(Ok(()), |id| write!(f, "/{id}"))
     }
 }
@@ -326,7 +339,8 @@ pub async fn member_identity(member: &Connection) -> Result<MemberIdentity> {
         Err(error) if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) => None,
         Err(error) => return Err(error),
     };
-    Ok(MemberIdentity { host: hello.me.unwrap_or_else(|| member.server().to_owned()), oplog_uuid, initial_sync_id })
+    let host = hello.me.unwrap_or_else(|| member.server().to_owned());
+    Ok(MemberIdentity { host, oplog_uuid, initial_sync_id, state: hello.topology_version })
 }
 
 /// `{ts, t}` under `name`.
@@ -401,6 +415,18 @@ mod tests {
         hidden.hidden = true;
         let members = vec![member("a", MemberState::Primary, 0), member("b", MemberState::Secondary, 0), hidden];
         assert_eq!(chosen(members).as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn a_stale_secondary_is_chosen_only_when_there_is_nobody_else() {
+        let mut hidden = member("c", MemberState::Secondary, 61);
+        hidden.hidden = true;
+        let unknown = Member { lag_seconds: None, ..member("a", MemberState::Secondary, 0) };
+        assert_eq!(chosen(vec![hidden.clone(), unknown.clone()]).as_deref(), Some("c"));
+        let primary = member("p", MemberState::Primary, 0);
+        assert_eq!(chosen(vec![hidden.clone(), unknown, primary.clone()]).as_deref(), Some("p"));
+        let fresh = member("z", MemberState::Secondary, 60);
+        assert_eq!(chosen(vec![hidden, primary, fresh]).as_deref(), Some("z"));
     }
 
     #[test]

@@ -203,8 +203,9 @@ async fn the_role_backup_reads_everything_views_included() -> Result<()> {
     assert!(!names.iter().any(|name| name.starts_with("config.") || name.starts_with("local.")), "{names:?}");
     for collection in &listing.collections {
         let name = &collection.namespace;
-        let expected = drain(scan_collection(&root, name, collection.uuid, ScanOptions::default())).await?;
-        let read = drain(scan_collection(&member, name, collection.uuid, ScanOptions::default())).await?;
+        let options = ScanOptions { views: Some(listing.views_of(&name.db)), ..ScanOptions::default() };
+        let expected = drain(scan_collection(&root, name, collection.uuid, options.clone())).await?;
+        let read = drain(scan_collection(&member, name, collection.uuid, options)).await?;
         // Views come from the listing, in any order.
         assert!(sorted(read) == sorted(expected), "{name}");
     }

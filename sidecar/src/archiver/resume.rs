@@ -143,14 +143,18 @@ fn diverged(member: &str, archived: OpTime, found: Option<i64>) -> Error {
     Error::Diverged { member: member.to_owned(), detail }
 }
 
+/// The newest entry is read first and the oldest last: what the member replicates or discards in between must not look as
+/// if it had skipped the entry that is looked for.
 async fn continuity(member: &SourceMember, archived: OpTime) -> Result<Continuity> {
     let connection = &member.connection;
+    let newest = oplog::newest_entry(connection).await?;
     let at_end = match oplog::entry_at(connection, archived.ts).await? {
         Some(entry) => Some(EntryProof { term: stamp(&entry)?.term, digest: Digest::of(entry.as_bytes()) }),
         None => None,
     };
-    let ends = (oplog::oldest_entry(connection).await?, oplog::newest_entry(connection).await?);
-    let (Some(oldest), Some(newest)) = ends else { return Ok(Continuity::Behind) };
+    let (Some(oldest), Some(newest)) = (oplog::oldest_entry(connection).await?, newest) else {
+        return Ok(Continuity::Behind);
+    };
     Ok(judge(archived, &OplogView { oldest: stamp(&oldest)?.optime(), newest: stamp(&newest)?.optime(), at_end }))
 }
 

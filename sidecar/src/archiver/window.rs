@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 /// A member that was silent for this long is not alive, and what it said is not known any more: the tail gets an answer
 /// every second, the lookout every two.
 const SILENCE: Duration = Duration::from_secs(10);
+/// Beyond what a restart or a busy store costs.
+const LAG_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
 pub struct ArchiverState {
@@ -101,8 +103,12 @@ impl ArchiverState {
         if heard.elapsed() > limit.max(SILENCE) {
             return Some(format!("nothing was read from the oplog for {} s{error}", heard.elapsed().as_secs()));
         }
-        let pending = self.pending_since?.elapsed();
-        (pending > limit).then(|| format!("writes have waited for {} s to be archived{error}", pending.as_secs()))
+        if let Some(pending) = self.pending_since.map(|since| since.elapsed()).filter(|pending| *pending > limit) {
+            return Some(format!("writes have waited for {} s to be archived{error}", pending.as_secs()));
+        }
+        // What was not even read yet: the member is behind, or the archive is still catching up.
+        let lag = self.lag_seconds().filter(|lag| *lag > limit.max(LAG_LIMIT).as_secs_f64())?;
+        Some(format!("the archive is {lag:.0} s behind the replica set{error}"))
     }
 }
 

@@ -76,7 +76,7 @@ async fn unfinished(snapshotter: &Snapshotter, window: &ArchiveWindow) -> Result
     let state = window.state();
     let through = state.archived_through.unwrap_or_default();
     for id in with_marks(archive).await?.into_iter().rev() {
-        if archive.manifest(&id).await?.is_none()
+        if !archive.has_manifest(&id).await?
             && let Some(mark) = Marks::begin_of(archive, &id).await?
             && through.seconds.saturating_sub(mark.begin.seconds) <= OLDEST_RESUMED_SECONDS
             && archive.covers(mark.begin, through.max(mark.begin)).await?

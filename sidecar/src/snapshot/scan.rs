@@ -4,7 +4,8 @@
 //! outcome; a lost position starts it again, from the last finished segment where the server allows it, from the
 //! beginning for capped collections. A part that was not finished is never published, and its number never used again.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use archive::collection_page::{CollectionRecord, ScanOutcome, ScanRecord, SegmentRecord};
@@ -12,8 +13,9 @@ use archive::framed::{DEFAULT_BLOCK_BYTES, Encoder};
 use archive::segment::{self, Order, SegmentHeader};
 use archive::{ClusterTime, SnapshotId};
 use bson::RawBson;
-use replset::listing::ListedCollection;
+use replset::listing::{ListedCollection, ListedViews};
 use replset::scan::{ReplyBudget, Scan, ScanBatch, ScanOptions, scan_collection};
+use replset::topology::{MemberIdentity, member_identity};
 use replset::{Connection, ErrorKind, ReplsetError};
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +49,10 @@ pub struct ScanContext {
     pub snapshot: SnapshotId,
     pub member: Connection,
     /// Identifies the copy of the data that resume tokens belong to.
-    pub member_identity: String,
+    /// Whose record ids positions speak of; known anew when they turn out to be others.
+    pub identity: Mutex<MemberIdentity>,
+    /// By database.
+    pub views: HashMap<String, ListedViews>,
     pub begin: ClusterTime,
     pub pool: CompressorPool,
     pub replies: ReplyBudget,
@@ -58,6 +63,20 @@ pub struct ScanContext {
     pub stop: CancellationToken,
 }
 
+impl ScanContext {
+    fn identity(&self) -> MemberIdentity {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the member again. When it does not answer, positions of the state before will be refused once more.
+    async fn identify(&self) -> MemberIdentity {
+        if let Ok(identity) = member_identity(&self.member).await {
+            *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+        }
+        self.identity()
+    }
+}
+
 /// One collection on its way into segments.
 pub struct CollectionScan<'a> {
     context: &'a ScanContext,
@@ -65,6 +84,8 @@ pub struct CollectionScan<'a> {
     segments: Vec<SegmentRecord>,
     /// Behind the last finished segment.
     token: Option<RawBson>,
+    /// That of the member when the scan began.
+    identity: MemberIdentity,
     next_part: u32,
     /// Whether a mark of finished parts exists.
     marked: bool,
@@ -122,10 +143,11 @@ impl<'a> CollectionScan<'a> {
         next_part: u32,
         earlier: Option<OpenMark>,
     ) -> Self {
-        let mut scan =
-            Self { context, collection, segments: Vec::new(), token: None, next_part, marked: earlier.is_some() };
+        let (identity, marked) = (context.identity(), earlier.is_some());
+        let mut scan = Self { context, collection, segments: Vec::new(), token: None, identity, next_part, marked };
         // Positions in a capped collection pass; those of another member mean nothing here.
-        if let Some(mark) = earlier.filter(|mark| mark.member == context.member_identity && !collection.is_capped()) {
+        let is_usable = |mark: &OpenMark| mark.member == scan.identity.to_string() && !collection.is_capped();
+        if let Some(mark) = earlier.filter(is_usable) {
             scan.segments = mark.record.segments;
             scan.token = Some(mark.resume_token);
         }
@@ -154,6 +176,7 @@ impl<'a> CollectionScan<'a> {
                     if from_start || self.collection.is_capped() {
                         self.segments.clear();
                         self.token = None;
+                        self.identity = self.context.identify().await;
                     }
                     if !backoff.wait(&self.context.stop).await {
                         return Err(Error::Cancelled);
@@ -189,6 +212,8 @@ impl<'a> CollectionScan<'a> {
             // Another cursor would have to find the position again, and positions in a capped collection pass.
             batch_bytes: (!self.collection.is_capped()).then_some(BATCH_BYTES),
             budget: Some(self.context.replies.clone()),
+            valid_in: self.identity.state,
+            views: self.context.views.get(&self.collection.namespace.db).cloned(),
         };
         scan_collection(&self.context.member, &self.collection.namespace, self.collection.uuid, options)
     }
@@ -294,11 +319,8 @@ impl<'a> CollectionScan<'a> {
             self.token = Some(token.clone());
             if !self.collection.is_capped() {
                 let scan = ScanRecord { outcome: ScanOutcome::Complete, last_id: None, through: reached.through };
-                let mark = OpenMark {
-                    record: self.record_with(scan),
-                    resume_token: token,
-                    member: self.context.member_identity.clone(),
-                };
+                let mark =
+                    OpenMark { record: self.record_with(scan), resume_token: token, member: self.identity.to_string() };
                 self.context.marks.part_done(&mark).await?;
                 self.marked = true;
             }

@@ -20,7 +20,7 @@ const QUIET_ENTRIES: usize = 1_000_000;
 /// The updates are acknowledged by a primary whose secondaries do not replicate. It dies while the restore reads on and
 /// has nothing under way, so that no write fails: only the election itself says that something was lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_only_a_dead_primary_had_is_restored_again_by_the_next_attempt() -> Result<()> {
+async fn a_restore_goes_on_by_itself_and_writes_again_what_only_a_dead_primary_had() -> Result<()> {
     let mut scenario = Scenario::start().await?;
     scenario.insert("shop", "orders", (0..6_000).map(|id| doc! { "_id": id, "n": 0 })).await?;
     scenario.begin_archiving().await?;
@@ -59,9 +59,8 @@ async fn what_only_a_dead_primary_had_is_restored_again_by_the_next_attempt() ->
 
     first.resume()?;
     let status = first.wait(Duration::from_mins(1)).await?;
-    ensure!(status.code() == Some(8), "{status}: {}", first.log());
-    ensure!(first.log().contains("elected another primary during the restore"), "{}", first.log());
-    scenario.cli_ok(&restore_arguments("latest", &uri)).await?;
+    ensure!(status.success(), "{status}: {}", first.log());
+    ensure!(first.log().contains("elected another primary during the restore: the restore goes on"), "{}", first.log());
     let state = capture(&set.client(), None, Detail::Documents).await?;
     let differences = moment.state.diff(&state);
     ensure!(differences.is_empty(), "{} differences:\n{:#?}", differences.len(), differences.first());

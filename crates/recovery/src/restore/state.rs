@@ -29,6 +29,7 @@ pub struct Stored {
     pub archive_id: String,
     pub plan: RestorePlan,
     pub complete: bool,
+    holder: Option<String>,
     loaded: HashSet<String>,
     replayed: ClusterTime,
     dirty: ClusterTime,
@@ -67,7 +68,7 @@ impl RestoreState {
     }
 
     pub async fn load(destination: &Destination) -> Result<Option<Stored>> {
-        let mut stored = None;
+        let (mut stored, mut holder) = (None, None);
         let (mut loaded, mut replayed, mut dirty, mut marks, mut has_parked) =
             (HashSet::new(), ClusterTime::ZERO, ClusterTime::ZERO, 0, false);
         for (id, document) in destination.progress_all().await? {
@@ -77,6 +78,7 @@ impl RestoreState {
                     let time = |name| document.get_timestamp(name).map(ClusterTime::from).unwrap_or_default();
                     (replayed, dirty) = (time("through"), time("dirty"));
                 }
+                ATTEMPT => holder = document.get_str("id").ok().map(str::to_owned),
                 PARKED => has_parked = true,
                 id if id.starts_with(LOADED) => {
                     marks += 1;
@@ -87,7 +89,7 @@ impl RestoreState {
             }
         }
         let Some((archive_id, plan, complete)) = stored else { return Ok(None) };
-        Ok(Some(Stored { archive_id, plan, complete, loaded, replayed, dirty, marks, has_parked }))
+        Ok(Some(Stored { archive_id, plan, complete, holder, loaded, replayed, dirty, marks, has_parked }))
     }
 
     /// Marks the destination as being restored into.
@@ -99,8 +101,8 @@ impl RestoreState {
         Ok(())
     }
 
+    /// Call when everything is settled.
     pub async fn complete(&self, destination: &Destination, plan: &RestorePlan) -> Result<()> {
-        self.settle(destination).await?;
         let mut document = destination.progress_get(RESTORE).await?.ok_or_else(|| {
             Failure::new(FailureKind::Unexpected, "the restore's own record vanished from config.tidemark_restore")
         })?;
@@ -108,6 +110,15 @@ impl RestoreState {
         document = restore_mark(&archive_id, plan, true)?;
         destination.progress_put(RESTORE, &document).await?;
         Ok(())
+    }
+
+    pub fn attempt(&self) -> &str {
+        &self.attempt
+    }
+
+    /// The attempt that had the destination before this one.
+    pub fn holder(&self) -> Option<&str> {
+        self.stored.as_ref().and_then(|stored| stored.holder.as_deref())
     }
 
     pub fn is_resumed(&self) -> bool {
@@ -198,15 +209,18 @@ impl RestoreState {
         let attempt = destination.progress_get(ATTEMPT).await?;
         let holder = attempt.as_ref().and_then(|document| document.get_str("id").ok());
         if holder.is_some_and(|holder| holder != self.attempt) {
-            return Err(Failure::new(FailureKind::LeaseHeld, "another restore took over this destination")
-                .at(destination.server())
-                .because("the same command was started a second time")
-                .then("let that one finish"));
+            return Err(Self::taken_over().at(destination.server()));
         }
         if let Ok(mut confirmed) = self.confirmed.lock() {
             *confirmed = asked;
         }
         Ok(())
+    }
+
+    pub fn taken_over() -> Failure {
+        Failure::new(FailureKind::LeaseHeld, "another restore took over this destination")
+            .because("the same command was started a second time")
+            .then("let that one finish")
     }
 }
 
