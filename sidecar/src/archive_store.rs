@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use archive::archive_marker::ArchiveMarker;
 use archive::catalog::StoredSlice;
 use archive::coverage::Coverage;
+use archive::encryption::{Encryptor, Recipients, RecipientsRecord};
 use archive::gap::{Gap, GapReason};
 use archive::high_water::HighWater;
 use archive::json_record::RecordError;
@@ -17,10 +18,15 @@ use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
 use archive::{ClusterTime, LineageId, OpTime, SnapshotId};
 use bytes::Bytes;
-use store::{Created, ObjectStore, ObjectStoreExt as _, ObjectWriter};
+use store::{Created, ObjectStore, ObjectStoreExt as _};
 
 use crate::clock::now_text;
+use crate::config::EncryptionPolicy;
 use crate::error::{Error, Result};
+
+mod sealed_writer;
+
+pub use sealed_writer::SealedWriter;
 
 const RECORD_LIMIT: usize = 64 * 1024;
 const MANIFEST_LIMIT: usize = 16 * 1024 * 1024;
@@ -52,6 +58,7 @@ pub struct ArchiveStore {
     stores: Stores,
     pub archive_id: Arc<str>,
     pub lineage: LineageId,
+    recipients: Option<Arc<Recipients>>,
     /// Damaged objects that were told of.
     told_unreadable: Arc<Mutex<HashSet<String>>>,
 }
@@ -64,10 +71,21 @@ impl ArchiveStore {
             stores,
             archive_id: archive_id.into(),
             lineage: record.lineage.clone(),
+            recipients: None,
             told_unreadable: Arc::default(),
         };
         archive.open_lineage(record, new_lineage).await?;
         Ok(archive)
+    }
+
+    /// From now on what holds data is encrypted as the policy says. An archive that was encrypted does not go on in the
+    /// clear just because somebody forgot a setting.
+    pub async fn encrypting(mut self, policy: &EncryptionPolicy) -> Result<Self> {
+        if *policy == EncryptionPolicy::Unset && !self.recipients_records().await?.is_empty() {
+            return Err(Error::NoRecipients { lineage: self.lineage });
+        }
+        self.recipients = policy.recipients().cloned().map(Arc::new);
+        Ok(self)
     }
 
     async fn open_lineage(&self, record: &LineageRecord, new_lineage: bool) -> Result<()> {
@@ -121,8 +139,51 @@ impl ArchiveStore {
         Ok(created)
     }
 
-    pub async fn create(&self, key: &ObjectKey) -> Result<Box<dyn ObjectWriter>> {
-        Ok(self.stores.archive.create(&key.to_string()).await?)
+    /// Whether what holds data is encrypted; keys of such objects say so.
+    pub fn is_encrypted(&self) -> bool {
+        self.recipients.is_some()
+    }
+
+    pub fn recipients(&self) -> Option<&Recipients> {
+        self.recipients.as_deref()
+    }
+
+    /// The whole object as it is stored.
+    pub fn seal(&self, object: Bytes) -> Result<Bytes> {
+        match self.recipients() {
+            None => Ok(object),
+            Some(recipients) => Ok(Encryptor::whole(recipients, &object)?.into()),
+        }
+    }
+
+    pub async fn create(&self, key: &ObjectKey) -> Result<SealedWriter> {
+        SealedWriter::begin(self.stores.archive.create(&key.to_string()).await?, self.recipients()).await
+    }
+
+    /// Writes down whom slices from `since` on are encrypted to, unless the newest record says so already.
+    pub async fn record_recipients(&self, since: ClusterTime) -> Result<()> {
+        let Some(recipients) = self.recipients() else { return Ok(()) };
+        let records = self.recipients_records().await?;
+        let newest = records.iter().max_by_key(|record| record.since);
+        if newest.is_some_and(|newest| newest.recipients == recipients.texts()) {
+            return Ok(());
+        }
+        let record = RecipientsRecord::new(since, recipients);
+        let key = record.key(&self.lineage).map_err(|problem| Error::Internal(problem.to_string()))?;
+        // Its content follows from its name.
+        let _created = self.put_new(&key, record.to_json().map_err(Error::record(&key))?).await?;
+        tracing::info!(%since, recipients = recipients.texts().join(","), "encrypting to other recipients from now on");
+        Ok(())
+    }
+
+    async fn recipients_records(&self) -> Result<Vec<RecipientsRecord>> {
+        let mut records = Vec::new();
+        for (key, _) in self.list(&ObjectKey::recipients_prefix(&self.lineage)).await? {
+            if let Some(body) = self.get(&key, RECORD_LIMIT).await? {
+                records.push(RecipientsRecord::from_json(&body).map_err(Error::record(&key))?);
+            }
+        }
+        Ok(records)
     }
 
     pub async fn get(&self, key: &ObjectKey, limit: usize) -> Result<Option<Bytes>> {

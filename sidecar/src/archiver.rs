@@ -131,6 +131,7 @@ impl Archiver {
         };
         let start = resume::find_start(&self.source, &self.archive, archived).await?;
         let after = start.position.after;
+        self.archive.record_recipients(after).await?;
         if self.settings.for_one_snapshot {
             let now = topology::majority_commit_point(&start.member.connection).await?.ts;
             let fresh = self.settings.cut.span.as_secs() * 2 + 2;
@@ -256,7 +257,8 @@ impl Archiver {
             self.published_through(slice.through.ts);
             return Ok(());
         }
-        let key = slice.id.key(&self.archive.lineage, false);
+        let key = slice.id.key(&self.archive.lineage, self.archive.is_encrypted());
+        let object = tokio::task::block_in_place(|| self.archive.seal(slice.object.clone()))?;
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
         // Once asked to stop, the grace period is all there is.
         let deadline = async {
@@ -266,7 +268,7 @@ impl Archiver {
         tokio::pin!(deadline);
         loop {
             let attempt = async {
-                match self.archive.put_slice(&key, slice.object.clone()).await {
+                match self.archive.put_slice(&key, object.clone()).await {
                     Ok(created) => Ok(created),
                     Err(error) => {
                         self.failed_to_publish(&key, &error);
@@ -284,11 +286,11 @@ impl Archiver {
             }
         }
         self.metrics.slices_published.inc();
-        self.metrics.slice_bytes.inc_by(slice.object.len() as u64);
+        self.metrics.slice_bytes.inc_by(object.len() as u64);
         self.metrics.slice_entries.inc_by(slice.entries);
         self.published_through(slice.through.ts);
         tracing::debug!(after = %slice.id.after, through = %slice.through.ts, entries = slice.entries,
-            bytes = slice.object.len(), ?reason, "slice published");
+            bytes = object.len(), ?reason, "slice published");
         Ok(())
     }
 

@@ -82,6 +82,12 @@ pub struct Flags {
     /// How long a stop may take [default: 20s]
     #[arg(long, global = true, value_name = "DURATION")]
     shutdown_grace: Option<String>,
+    /// Encrypt to these age public keys, separated by commas; `none` stops encrypting in an archive that is encrypted
+    #[arg(long, global = true, value_name = "KEYS")]
+    recipients: Option<String>,
+    /// … or to those in this file, one to a line
+    #[arg(long, global = true, value_name = "FILE")]
+    recipients_file: Option<String>,
     /// Open a second lineage in an archive that holds another cluster's
     #[arg(long, global = true)]
     new_lineage: bool,
@@ -113,6 +119,8 @@ impl Flags {
             "scan_parallelism" => &self.scan_parallelism,
             "lag_limit" => &self.lag_limit,
             "shutdown_grace" => &self.shutdown_grace,
+            "recipients" => &self.recipients,
+            "recipients_file" => &self.recipients_file,
             "new_lineage" => return self.new_lineage.then(|| "true".to_owned()),
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,

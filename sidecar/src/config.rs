@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use archive::encryption::Recipients;
 use telemetry::{LogFormat, redact_uri};
 
 use crate::archiver::CutPolicy;
@@ -40,10 +41,39 @@ pub struct Config {
     pub lag_limit: Duration,
     pub shutdown_grace: Duration,
     pub new_lineage: bool,
+    pub encryption: EncryptionPolicy,
     pub log_format: LogFormat,
     pub log_level: String,
     /// Settings that hold a secret and were given as a flag, which every user of the machine can read.
     pub exposed_secrets: Vec<&'static str>,
+}
+
+/// Whom everything that holds data is encrypted to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EncryptionPolicy {
+    /// Nothing was said: right for an archive that was never encrypted.
+    #[default]
+    Unset,
+    /// It was said that nothing is encrypted from now on.
+    Off,
+    To(Recipients),
+}
+
+impl EncryptionPolicy {
+    pub fn recipients(&self) -> Option<&Recipients> {
+        match self {
+            Self::To(recipients) => Some(recipients),
+            Self::Unset | Self::Off => None,
+        }
+    }
+
+    /// `none`, or keys.
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.trim() == "none" {
+            return Ok(Self::Off);
+        }
+        Recipients::parse(text).map(Self::To).map_err(|error| error.to_string())
+    }
 }
 
 /// One setting that cannot be used.
@@ -75,7 +105,7 @@ impl Config {
     ) -> Result<Self, Vec<ConfigProblem>> {
         let mut reader = Reader { layers: Layers { flags, variables, file: toml::Table::new() }, problems: Vec::new() };
         reader.load_file(read_file);
-        let config = reader.read_all();
+        let config = reader.read_all(read_file);
         match config {
             Some(config) if reader.problems.is_empty() => Ok(config),
             _ => Err(reader.problems),
@@ -102,6 +132,7 @@ impl Config {
             ("scan_parallelism", self.scan_parallelism.to_string()),
             ("lag_limit", show_duration(self.lag_limit)),
             ("shutdown_grace", show_duration(self.shutdown_grace)),
+            ("recipients", self.encryption.recipients().map_or_else(|| "none".to_owned(), |to| to.texts().join(","))),
             ("new_lineage", self.new_lineage.to_string()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("log_level", self.log_level.clone()),
@@ -149,7 +180,39 @@ impl Reader<'_> {
         }
     }
 
-    fn read_all(&mut self) -> Option<Config> {
+    /// Keys are public, but a secret one may stand there by mistake: the value is never repeated.
+    fn encryption(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) -> Option<EncryptionPolicy> {
+        let inline = self.layers.find("recipients");
+        let file = self.layers.find("recipients_file");
+        let (key, (text, origin), shown) = match (inline, file) {
+            (None, None) => return Some(EncryptionPolicy::Unset),
+            (Some((text, origin)), None) => ("recipients", (text, origin), "…".to_owned()),
+            (None, Some((path, origin))) => match read_file(&path) {
+                Ok(text) => ("recipients_file", (text, origin), path),
+                Err(error) => {
+                    let reason = format!("cannot be read: {error}");
+                    let key = "recipients_file".to_owned();
+                    self.problems.push(ConfigProblem { key, value: path, origin: Some(origin), reason });
+                    return None;
+                }
+            },
+            (Some((_, origin)), Some(_)) => {
+                let reason = "is given together with recipients_file; give one of them".to_owned();
+                let key = "recipients".to_owned();
+                self.problems.push(ConfigProblem { key, value: "…".to_owned(), origin: Some(origin), reason });
+                return None;
+            }
+        };
+        match EncryptionPolicy::parse(&text) {
+            Ok(policy) => Some(policy),
+            Err(reason) => {
+                self.problems.push(ConfigProblem { key: key.to_owned(), value: shown, origin: Some(origin), reason });
+                None
+            }
+        }
+    }
+
+    fn read_all(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) -> Option<Config> {
         let second = Duration::from_secs(1);
         let uri = self.required("uri", |text| {
             let known = text.starts_with("mongodb://") || text.starts_with("mongodb+srv://");
@@ -188,6 +251,7 @@ impl Reader<'_> {
             values::duration_between(text, second, Duration::from_mins(10))
         });
         let new_lineage = self.with_default("new_lineage", "false", values::yes_or_no);
+        let encryption = self.encryption(read_file);
         let log_format = self.with_default("log_format", "text", str::parse);
         let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));
         let exposed_secrets = ["uri", "archive", "control"].into_iter().filter(|key| self.is_exposed(key)).collect();
@@ -204,6 +268,7 @@ impl Reader<'_> {
             lag_limit: lag?,
             shutdown_grace: grace?,
             new_lineage: new_lineage?,
+            encryption: encryption?,
             log_format: log_format?,
             log_level: log_level?,
             exposed_secrets,

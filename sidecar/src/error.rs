@@ -4,6 +4,7 @@
 //! refused user included, 8 is a server or store that is away and will be back. Commands that run once end with either;
 //! `run` goes on trying through both, because roles are granted and users created while it waits.
 
+use archive::encryption::EncryptionError;
 use archive::framed::FormatError;
 use archive::json_record::RecordError;
 use archive::{ClusterTime, LineageId};
@@ -23,6 +24,10 @@ pub enum Error {
     Format(#[from] FormatError),
     #[error("`{key}` cannot be used: {problem}")]
     Record { key: String, problem: RecordError },
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
+    #[error("{lineage} is encrypted, and no recipients are given")]
+    NoRecipients { lineage: LineageId },
     /// An object whose name says what it holds, and it holds something else.
     #[error("`{key}` exists with other content")]
     Conflict { key: String },
@@ -118,8 +123,8 @@ impl Error {
             Self::NoMember { .. } | Self::Behind { .. } | Self::Stale { .. } | Self::StateChanged { .. } => 8,
             Self::ForeignLineage { .. } => 9,
             Self::Cancelled => 130,
-            Self::Listen { .. } => 2,
-            Self::Format(_) | Self::Uncovered { .. } | Self::Internal(_) => 1,
+            Self::Listen { .. } | Self::NoRecipients { .. } => 2,
+            Self::Format(_) | Self::Encryption(_) | Self::Uncovered { .. } | Self::Internal(_) => 1,
         }
     }
 
@@ -222,6 +227,11 @@ impl Error {
                 "the URL names another cluster's archive, or this cluster was restored or re-initialised",
                 "use another --archive, or --new-lineage to keep both histories in this one",
             ),
+            Self::NoRecipients { .. } => (
+                "--recipients (TIDEMARK_RECIPIENTS)".to_owned(),
+                "without them, what follows would be stored in the clear",
+                "give the age public keys, or `none` to stop encrypting on purpose",
+            ),
             Self::LeaseHeld { .. } => (
                 "control/snapshot-lease".to_owned(),
                 "one snapshot is taken at a time",
@@ -252,7 +262,7 @@ impl Error {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
-            Self::Format(_) | Self::Internal(_) => (String::new(), "", "please report it, with the log"),
+            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => (String::new(), "", "please report it, with the log"),
         }
     }
 }

@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 19] = [
     "uri",
     "archive",
     "control",
@@ -43,6 +43,8 @@ pub const KEYS: [&str; 17] = [
     "lag_limit",
     "shutdown_grace",
     "new_lineage",
+    "recipients",
+    "recipients_file",
     "log_format",
     "log_level",
     "config",

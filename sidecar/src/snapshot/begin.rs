@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use archive::encryption::Recipients;
 use archive::manifest::SnapshotStart;
 use archive::slice::EntryStamp;
 use archive::{OpTime, SnapshotId};
@@ -63,7 +64,7 @@ pub async fn begin(
     start.lease_epoch = Some(epoch);
     let key = start.key();
     let _created = archive.put_new(&key, start.to_json().map_err(Error::record(&key))?).await?;
-    let mark = BeginMark::new(begin, wall, started_at);
+    let mark = BeginMark::new(begin, wall, started_at, archive.recipients());
     Marks::new(archive, &id).begin(&mark).await?;
     tracing::info!(snapshot_id = %id, begin = %mark.begin, member = member.host, "snapshot begun");
     Ok((Beginning { id, mark }, Found::default()))
@@ -78,6 +79,7 @@ async fn unfinished(snapshotter: &Snapshotter, window: &ArchiveWindow) -> Result
     for id in with_marks(archive).await?.into_iter().rev() {
         if !archive.has_manifest(&id).await?
             && let Some(mark) = Marks::begin_of(archive, &id).await?
+            && mark.recipients == archive.recipients().map(Recipients::digest)
             && through.seconds.saturating_sub(mark.begin.seconds) <= OLDEST_RESUMED_SECONDS
             && archive.covers(mark.begin, through.max(mark.begin)).await?
         {

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use archive::bson_run::Documents;
 use archive::collection_page::CollectionRecord;
 use archive::layout::ObjectKey;
-use archive::{ClusterTime, CollectionUuid, OpTime, SnapshotId};
+use archive::encryption::Recipients;
+use archive::{ClusterTime, CollectionUuid, Digest, OpTime, SnapshotId};
 use bson::raw::cstr;
 use bson::{RawBson, RawDocumentBuf};
 use serde::{Deserialize, Serialize};
@@ -36,11 +37,15 @@ pub struct BeginMark {
     pub begin_term: i64,
     pub begin_wall_ms: Option<i64>,
     pub started_at: String,
+    /// Digest of the recipients: a snapshot has the same ones for all of its objects.
+    #[serde(default)]
+    pub recipients: Option<Digest>,
 }
 
 impl BeginMark {
-    pub fn new(begin: OpTime, begin_wall_ms: Option<i64>, started_at: String) -> Self {
-        Self { format: 1, begin: begin.ts, begin_term: begin.term, begin_wall_ms, started_at }
+    pub fn new(begin: OpTime, begin_wall_ms: Option<i64>, started_at: String, recipients: Option<&Recipients>) -> Self {
+        let recipients = recipients.map(Recipients::digest);
+        Self { format: 1, begin: begin.ts, begin_term: begin.term, begin_wall_ms, started_at, recipients }
     }
 }
 

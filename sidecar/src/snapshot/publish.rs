@@ -6,6 +6,7 @@ use archive::layout::ObjectKey;
 use archive::manifest::{
     Compression, Encryption, PageRecord, PublishedManifest, SnapshotManifest, SnapshotTotals, WallClock,
 };
+use bytes::Bytes;
 use store::Created;
 
 use super::Snapshotter;
@@ -48,7 +49,9 @@ pub async fn publish(snapshotter: &Snapshotter, member: &SourceMember, mut taken
         totals: totals(records),
         pages,
         compression: Compression { level: snapshotter.settings.compression_level },
-        encryption: Encryption::default(),
+        encryption: Encryption {
+            recipients: snapshotter.archive.recipients().map(|to| to.texts().to_vec()).unwrap_or_default(),
+        },
         dropped_collections: records.iter().filter(|record| record.scan.outcome == ScanOutcome::Dropped).count() as u64,
         wall_clock: WallClock {
             begin: beginning.mark.begin_wall_ms.and_then(text_of_millis),
@@ -68,17 +71,19 @@ pub async fn publish(snapshotter: &Snapshotter, member: &SourceMember, mut taken
 }
 
 async fn publish_pages(snapshotter: &Snapshotter, taken: &Taken) -> Result<Vec<PageRecord>> {
+    let archive = &snapshotter.archive;
     let mut pages = Vec::new();
     for (number, collections) in (0_u32..).zip(taken.records.chunks(COLLECTIONS_PER_PAGE)) {
         let header = PageHeader {
-            lineage: snapshotter.archive.lineage.clone(),
+            lineage: archive.lineage.clone(),
             snapshot: taken.beginning.id.clone(),
             page: number,
         };
         let (object, totals) = encode_page(&header, collections, snapshotter.settings.compression_level)?;
+        let object = archive.seal(object.into())?;
         let record = PageRecord::new(number, &totals, object.len() as u64);
-        let key = header.key(false);
-        if snapshotter.archive.put_new(&key, object.clone()).await? == Created::AlreadyExists {
+        let key = header.key(archive.is_encrypted());
+        if archive.put_new(&key, object.clone()).await? == Created::AlreadyExists {
             replace_page(snapshotter, &key, object).await?;
         }
         pages.push(record);
@@ -87,8 +92,9 @@ async fn publish_pages(snapshotter: &Snapshotter, taken: &Taken) -> Result<Vec<P
 }
 
 /// The page of an attempt that was killed between its pages and its manifest. Once all collections are read, the marks
-/// make later attempts write the same page; one that differs was made from fewer marks, and nobody refers to it.
-async fn replace_page(snapshotter: &Snapshotter, key: &ObjectKey, object: Vec<u8>) -> Result<()> {
+/// make later attempts write the same page; one that differs was made from fewer marks, and nobody refers to it. An encrypted
+/// one always differs.
+async fn replace_page(snapshotter: &Snapshotter, key: &ObjectKey, object: Bytes) -> Result<()> {
     if snapshotter.archive.get(key, PAGE_LIMIT).await?.is_some_and(|found| found == object) {
         return Ok(());
     }

@@ -7,13 +7,13 @@ use archive::framed::{Block, Finished, Totals};
 use archive::segment::SegmentHeader;
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
-use store::{Created, ObjectWriter};
+use store::Created;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::compress::{BudgetedBlock, Compressed, Compressing, CompressorPool};
-use crate::archive_store::ArchiveStore;
+use crate::archive_store::{ArchiveStore, SealedWriter};
 use crate::error::{Error, Result};
 
 /// Blocks between encoder and compression.
@@ -47,7 +47,7 @@ impl SegmentWriter {
         header_frame: Vec<u8>,
         pool: &CompressorPool,
     ) -> Result<Self> {
-        let object = archive.create(&header.key(false)).await?;
+        let object = archive.create(&header.key(archive.is_encrypted())).await?;
         let (pieces, received) = mpsc::channel(QUEUE);
         let task = tokio::spawn(write(object, header_frame, received, pool.clone()));
         Ok(Self { pieces, pool: pool.clone(), task })
@@ -108,29 +108,27 @@ impl BlockSender {
 }
 
 async fn write(
-    mut object: Box<dyn ObjectWriter>,
+    mut object: SealedWriter,
     header_frame: Vec<u8>,
     mut pieces: mpsc::Receiver<Piece>,
     pool: CompressorPool,
 ) -> Result<Outcome> {
-    let mut stored_bytes = header_frame.len() as u64;
     object.write(header_frame.into()).await?;
     let mut in_flight: FuturesOrdered<Compressing> = FuturesOrdered::new();
     loop {
         tokio::select! {
             // What is compressed leaves at once, whether or not more comes: it holds room that others wait for.
-            Some(compressed) = in_flight.next() => stored_bytes += write_block(&mut object, compressed).await?,
+            Some(compressed) = in_flight.next() => write_block(&mut object, compressed).await?,
             piece = pieces.recv(), if in_flight.len() < IN_FLIGHT => match piece {
                 Some(Piece::Block(block)) => in_flight.push_back(pool.start(block).await?),
                 Some(Piece::Footer(footer)) => {
                     while let Some(compressed) = in_flight.next().await {
-                        stored_bytes += write_block(&mut object, compressed).await?;
+                        write_block(&mut object, compressed).await?;
                     }
-                    stored_bytes += footer.len() as u64;
                     object.write(footer.into()).await?;
                     return Ok(match object.finish().await? {
-                        Created::New => Outcome::Published { stored_bytes },
-                        Created::AlreadyExists => Outcome::NameTaken,
+                        (Created::New, stored_bytes) => Outcome::Published { stored_bytes },
+                        (Created::AlreadyExists, _) => Outcome::NameTaken,
                     });
                 }
                 None => {
@@ -142,12 +140,9 @@ async fn write(
     }
 }
 
-async fn write_block(object: &mut Box<dyn ObjectWriter>, compressed: Compressed) -> Result<u64> {
+async fn write_block(object: &mut SealedWriter, compressed: Compressed) -> Result<()> {
     let mut compressed = compressed.map_err(|error| Error::Internal(error.to_string()))??;
-    let bytes = std::mem::take(&mut compressed.bytes);
-    let length = bytes.len() as u64;
-    object.write(bytes.into()).await?;
-    Ok(length)
+    object.write(std::mem::take(&mut compressed.bytes).into()).await
 }
 
 #[cfg(test)]
