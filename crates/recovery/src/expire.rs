@@ -1,0 +1,214 @@
+//! Carries a retention plan out: the same plan that the dry run showed.
+//!
+//! What is there is listed, the pure plan decides, locks of the store are asked about for what would go, and the plan is
+//! made again. To apply it: write the notice, read what holds expiry back once more, plan again, then one request after
+//! the other in the order of the plan. It may die anywhere; the next one goes on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archive::LineageId;
+use archive::layout::ObjectKey;
+use archive::manifest::PublishedManifest;
+use archive::retention::{
+    Clock, Operation, RetentionError, RetentionInput, RetentionPlan, RetentionPolicy, Step, plan_retention,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use store::{Created, ObjectStoreExt as _};
+
+use crate::archive_reader::ArchiveReader;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::progress::{Progress, Unit};
+
+mod inventory;
+mod locks;
+
+use inventory::Inventory;
+
+/// Beyond that one of the two clocks is wrong, and nobody knows which.
+const MOST_DRIFT: Duration = Duration::from_mins(5);
+/// How long a restore waits for an expiry that died.
+const NOTICE_LASTS: Duration = Duration::from_hours(1);
+
+/// What was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Expired {
+    pub objects: u64,
+    pub snapshots: u64,
+    pub slices: u64,
+    /// Snapshots that were published while they were about to be removed as unfinished ones.
+    pub left: Vec<String>,
+}
+
+/// What an expiry would do now. Nothing is changed.
+pub async fn plan(reader: &ArchiveReader, lineage: &LineageId, policy: &RetentionPolicy) -> Result<RetentionPlan> {
+    let clock = clock(reader).await?;
+    let inventory = Inventory::take(reader, lineage).await?;
+    let first = decide(policy, &inventory, &BTreeMap::new(), clock)?;
+    let locks = locks::of(reader, &first).await?;
+    if locks.is_empty() { Ok(first) } else { decide(policy, &inventory, &locks, clock) }
+}
+
+/// Plans anew behind the notice and carries that out.
+pub async fn apply(
+    reader: &ArchiveReader,
+    lineage: &LineageId,
+    policy: &RetentionPolicy,
+    by: &str,
+    progress: &dyn Progress,
+) -> Result<(RetentionPlan, Expired)> {
+    let shown = plan(reader, lineage, policy).await?;
+    if shown.steps.is_empty() {
+        return Ok((shown, Expired::default()));
+    }
+    if let Some(other) = reader.expiring(lineage).await?
+        && other.expires_at > Timestamp::now()
+        && other.by != by
+    {
+        return Err(Failure::new(FailureKind::LeaseHeld, "another expiry is at work")
+            .at(reader.place(lineage.as_str()))
+            .because(format!("{} began it", other.by))
+            .then(format!("wait for it; when it is dead, the same command works after {}", other.expires_at)));
+    }
+    let ends = SignedDuration::try_from(NOTICE_LASTS).ok().and_then(|lasts| Timestamp::now().checked_add(lasts).ok());
+    let notice = shown.notice(by, ends.unwrap_or(Timestamp::MAX));
+    let key = archive::retention::Expiring::key(lineage)
+        .map_err(|error| Failure::new(FailureKind::Unexpected, error.to_string()))?;
+    reader.put_control(&key, notice.to_json()).await?;
+    let carried_out = carry_out(reader, lineage, policy, &notice, progress).await;
+    reader.control().delete(&key.to_string()).await?;
+    carried_out
+}
+
+async fn carry_out(
+    reader: &ArchiveReader,
+    lineage: &LineageId,
+    policy: &RetentionPolicy,
+    notice: &archive::retention::Expiring,
+    progress: &dyn Progress,
+) -> Result<(RetentionPlan, Expired)> {
+    let plan = plan(reader, lineage, policy).await?;
+    // A restore that looked at the notice must not lose what the notice does not speak of.
+    let again = plan.notice(notice.by.clone(), notice.expires_at);
+    let is_announced = again.snapshots.iter().all(|id| notice.snapshots.contains(id))
+        && again.slices.iter().all(|range| notice.slices.iter().any(|announced| announced.contains(range)));
+    if !is_announced {
+        return Err(Failure::new(FailureKind::LeaseHeld, "the archive changed while the expiry was announced")
+            .at(reader.place(lineage.as_str()))
+            .then("the same command again"));
+    }
+    let mut expired = Expired::default();
+    progress.phase("expire", Some(plan.steps.len() as u64), Unit::Items);
+    for step in &plan.steps {
+        carry_out_step(reader, lineage, step, &mut expired).await?;
+        progress.advance(1);
+    }
+    Ok((plan, expired))
+}
+
+async fn carry_out_step(
+    reader: &ArchiveReader,
+    lineage: &LineageId,
+    step: &Step,
+    expired: &mut Expired,
+) -> Result<()> {
+    let operations =
+        step.operations(lineage).map_err(|problem| Failure::new(FailureKind::Unexpected, problem.to_string()))?;
+    for operation in operations {
+        match operation {
+            Operation::Create { key, body } => {
+                if reader.store().put_new(&key.to_string(), body.into()).await? == Created::AlreadyExists
+                    && is_published(reader, &key).await?
+                {
+                    expired.left.extend(key.snapshot().map(ToString::to_string));
+                    return Ok(());
+                }
+            }
+            Operation::Delete(key) => {
+                remove(reader, &key.to_string()).await?;
+                expired.objects += 1;
+            }
+            Operation::DeleteBelow { prefix, except } => {
+                let except = except.map(|key| key.to_string());
+                for object in reader.store().list_all(&prefix).await? {
+                    if !except.contains(&object.key) {
+                        remove(reader, &object.key).await?;
+                        expired.objects += 1;
+                    }
+                }
+            }
+        }
+    }
+    match step {
+        Step::RemoveSnapshot { .. } => expired.snapshots += 1,
+        Step::DeleteSlices(slices) => expired.slices += slices.len() as u64,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn is_published(reader: &ArchiveReader, key: &ObjectKey) -> Result<bool> {
+    if !matches!(key, ObjectKey::Manifest { .. }) {
+        return Ok(false);
+    }
+    let body = reader.store().get_bytes(&key.to_string(), crate::holds::LIMIT).await?;
+    Ok(body.is_some_and(|body| !matches!(PublishedManifest::from_json(&body), Ok(PublishedManifest::Abandoned(_)))))
+}
+
+/// Where versions are kept, a deleted object is only hidden and goes on costing.
+async fn remove(reader: &ArchiveReader, key: &str) -> Result<()> {
+    match reader.store().lock() {
+        Some(lock) => lock.purge(key).await?,
+        None => reader.store().delete(key).await?,
+    }
+    Ok(())
+}
+
+fn decide(
+    policy: &RetentionPolicy,
+    inventory: &Inventory,
+    locks: &BTreeMap<ObjectKey, archive::retention::ObjectLock>,
+    clock: Clock,
+) -> Result<RetentionPlan> {
+    let input = RetentionInput {
+        catalog: &inventory.catalog,
+        unfinished: &inventory.unfinished,
+        abandoned: &inventory.abandoned,
+        orphans: &[],
+        references: &inventory.references,
+        pins: &inventory.holds.pins,
+        protections: &inventory.holds.protections,
+        freeze: inventory.holds.freeze.as_ref(),
+        locks,
+        unreadable: &inventory.holds.unreadable,
+        clock,
+    };
+    plan_retention(policy, &input).map_err(|error| {
+        let kind = match &error {
+            RetentionError::Policy(_) => FailureKind::Usage,
+            RetentionError::Unreadable { .. } | RetentionError::Shortfall { .. } => FailureKind::Integrity,
+        };
+        let next = match kind {
+            FailureKind::Usage => "dr-cli expire --help",
+            _ => "dr-cli verify --level list",
+        };
+        Failure::new(kind, error.to_string()).at(inventory.catalog.lineage.to_string()).then(next)
+    })
+}
+
+/// Ours, when the store's agrees with it.
+async fn clock(reader: &ArchiveReader) -> Result<Clock> {
+    let Some(stores) = reader.store().clock().await? else {
+        return Ok(Clock { now: Timestamp::now(), uncertainty: Duration::ZERO });
+    };
+    let now = Timestamp::now();
+    let drift = now.duration_since(stores).unsigned_abs();
+    if drift > MOST_DRIFT {
+        return Err(Failure::new(FailureKind::Unsafe, format!("the clocks differ by {} s", drift.as_secs()))
+            .at(reader.place("the store"))
+            .because(format!("here it is {now}, the store says {stores}: what looks old may be young"))
+            .then("set this machine's clock, then the same command again"));
+    }
+    Ok(Clock { now, uncertainty: drift })
+}

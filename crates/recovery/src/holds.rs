@@ -1,0 +1,116 @@
+//! What holds expiry back: pins, the freeze, and the protection of what a running command reads.
+//!
+//! They are mutable records below `control/`. One that cannot be read counts as holding everything, so nothing that is
+//! damaged here makes anything go away.
+
+use archive::catalog::Finding;
+use archive::json_record::RecordError;
+use archive::layout::{ObjectKey, ParseKeyError};
+use archive::retention::{Expiring, Freeze, Pin, Protection};
+use archive::{LineageId, layout};
+use store::ObjectStoreExt as _;
+
+use crate::archive_reader::ArchiveReader;
+use crate::failure::{Failure, FailureKind, Result};
+
+mod guard;
+
+pub use guard::{ProtectionGuard, protect};
+
+pub(crate) const LIMIT: usize = 16 << 20;
+
+#[derive(Debug, Clone, Default)]
+pub struct Holds {
+    pub pins: Vec<Pin>,
+    pub protections: Vec<Protection>,
+    pub freeze: Option<Freeze>,
+    pub unreadable: Vec<Finding>,
+}
+
+impl ArchiveReader {
+    pub async fn holds(&self, lineage: &LineageId) -> Result<Holds> {
+        let mut holds = Holds::default();
+        holds.pins = self.records(&Pin::prefix(lineage), Pin::from_json, &mut holds.unreadable).await?;
+        let protections = self.records(&Protection::prefix(lineage), Protection::from_json, &mut holds.unreadable);
+        holds.protections = protections.await?;
+        let key = freeze_key(lineage)?.to_string();
+        if let Some(body) = self.control().get_bytes(&key, LIMIT).await? {
+            match Freeze::from_json(&body) {
+                Ok(freeze) => holds.freeze = Some(freeze),
+                Err(problem) => holds.unreadable.push(Finding { object: key, problem: problem.to_string() }),
+            }
+        }
+        Ok(holds)
+    }
+
+    async fn records<T>(
+        &self,
+        prefix: &str,
+        parse: impl Fn(&[u8]) -> Result<T, RecordError>,
+        unreadable: &mut Vec<Finding>,
+    ) -> Result<Vec<T>> {
+        let mut records = Vec::new();
+        for object in self.control().list_all(prefix).await? {
+            // It may have been taken away since it was listed.
+            let Some(body) = self.control().get_bytes(&object.key, LIMIT).await? else { continue };
+            match parse(&body) {
+                Ok(record) => records.push(record),
+                Err(problem) => unreadable.push(Finding { object: object.key, problem: problem.to_string() }),
+            }
+        }
+        Ok(records)
+    }
+
+    pub async fn put_pin(&self, lineage: &LineageId, pin: &Pin) -> Result<()> {
+        let key = pin.key(lineage).map_err(|error| invalid_id(&pin.id, &error))?;
+        self.put_control(&key, pin.to_json()).await
+    }
+
+    /// `false` when there is no such pin.
+    pub async fn remove_pin(&self, lineage: &LineageId, id: &str) -> Result<bool> {
+        let key = format!("{}{id}.json", Pin::prefix(lineage));
+        key.parse::<layout::ObjectKey>().map_err(|error| invalid_id(id, &error))?;
+        let is_there = self.control().head(&key).await?.is_some();
+        self.control().delete(&key).await?;
+        Ok(is_there)
+    }
+
+    pub async fn freeze(&self, lineage: &LineageId, freeze: &Freeze) -> Result<()> {
+        self.put_control(&freeze_key(lineage)?, freeze.to_json()).await
+    }
+
+    /// `false` when nothing was frozen.
+    pub async fn unfreeze(&self, lineage: &LineageId) -> Result<bool> {
+        let key = freeze_key(lineage)?.to_string();
+        let is_there = self.control().head(&key).await?.is_some();
+        self.control().delete(&key).await?;
+        Ok(is_there)
+    }
+
+    pub(crate) async fn expiring(&self, lineage: &LineageId) -> Result<Option<Expiring>> {
+        let key = Expiring::key(lineage).map_err(|error| unexpected(&error))?.to_string();
+        let Some(body) = self.control().get_bytes(&key, LIMIT).await? else { return Ok(None) };
+        let damaged = |problem: RecordError| {
+            Failure::integrity(format!("the notice of an expiry cannot be read: {problem}")).at(self.place(&key))
+        };
+        Expiring::from_json(&body).map(Some).map_err(damaged)
+    }
+
+    pub(crate) async fn put_control(&self, key: &ObjectKey, body: Result<Vec<u8>, RecordError>) -> Result<()> {
+        let body = body.map_err(|problem| unexpected(&problem))?;
+        Ok(self.control().put_mutable(&key.to_string(), body.into()).await?)
+    }
+}
+
+fn freeze_key(lineage: &LineageId) -> Result<ObjectKey> {
+    Freeze::key(lineage).map_err(|error| unexpected(&error))
+}
+
+fn unexpected(error: &impl std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Unexpected, error.to_string())
+}
+
+fn invalid_id(id: &str, error: &ParseKeyError) -> Failure {
+    Failure::new(FailureKind::Usage, format!("`{}` cannot be the name of a pin: {error}", id.escape_debug()))
+        .then("dr-cli pin --id NAME: letters, digits, `-`, `_` and `.`")
+}
