@@ -23,6 +23,7 @@ use crate::failure::{Failure, FailureKind, Result};
 mod lineages;
 
 pub use lineages::Lineages;
+pub(crate) use lineages::no_lineage;
 
 /// The largest of the small JSON objects.
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;

@@ -11,5 +11,6 @@ mod restoring;
 mod run;
 mod shortened;
 mod targets;
+mod unrestorable;
 mod usage;
 mod verifying;
