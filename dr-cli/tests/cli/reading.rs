@@ -93,7 +93,7 @@ fn show_has_the_collections_of_a_snapshot() {
             "stored_bytes": "[stored_bytes]", "segments": 3, "collections": 2, "dropped_collections": 0,
             "server_version": "6.0.5", "fcv": "6.0", "member": "shop-0:27017", "pinned": false, "damaged": null,
         },
-        "collections": [collection("shop.orders", "01", 3, 2), collection("shop.users", "02", 1, 1)],
+        "collections": [collection("shop.orders", "01", 3, 2), collection("shop.users", "02", 1, 1)], "findings": [],
     });
     assert_eq!(archive.json(&["show", SECOND]), expected);
     assert_eq!(archive.json(&["show", "latest"]), expected);
