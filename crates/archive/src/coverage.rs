@@ -31,6 +31,7 @@ use crate::gap::{Gap, GapReason};
 use crate::layout::SliceId;
 use crate::{ClusterTime, OpTime};
 
+mod breaks;
 mod dispute;
 mod problem;
 mod range;
@@ -41,6 +42,7 @@ pub(crate) mod model;
 #[cfg(test)]
 mod tests;
 
+pub use breaks::Break;
 pub use problem::{CoverageProblem, ForkKind};
 pub use range::CoveredRange;
 pub(crate) use range::{holding, union};

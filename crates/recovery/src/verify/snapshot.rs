@@ -30,27 +30,24 @@ pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog)
             context.findings.note(format!("{prefix}{folder}"), "a foreign folder");
             continue;
         };
-        let Some(manifest) = verify_one(context, catalog, &snapshot).await? else { continue };
-        if !coverage.covers(manifest.begin, manifest.end) {
-            context.findings.add(
-                manifest.key().to_string(),
-                format!(
-                    "no unbroken slices hold ({}, {}], without which it is not consistent",
-                    manifest.begin, manifest.end
-                ),
-            );
+        let Some((manifest, is_damaged)) = verify_one(context, catalog, &snapshot).await? else { continue };
+        let mut summary = manifest.summary();
+        // It opens no restore window then.
+        summary.damaged = is_damaged.then(|| "its collections are not all sound".to_owned());
+        if let Some(problem) = coverage.lacks_oplog_of(manifest.begin, manifest.end) {
+            context.findings.add(manifest.key().to_string(), problem);
         }
-        catalog.snapshots.push(manifest.summary());
+        catalog.snapshots.push(summary);
     }
     Ok(())
 }
 
-/// The manifest, when there is one that can be used.
+/// The manifest, when there is one that can be used, and whether something that it names is damaged.
 async fn verify_one(
     context: &mut Context<'_>,
     catalog: &Catalog,
     snapshot: &SnapshotId,
-) -> Result<Option<SnapshotManifest>> {
+) -> Result<Option<(SnapshotManifest, bool)>> {
     let lineage = &catalog.lineage;
     let prefix = ObjectKey::snapshot_prefix(lineage, snapshot);
     let objects = context.reader.store().list_all(&prefix).await?;
@@ -82,11 +79,13 @@ async fn verify_one(
     if manifest.archive_id != context.reader.id() {
         context.findings.add(key.clone(), format!("it was written for another archive, {}", manifest.archive_id));
     }
+    let wrong_before = context.findings.wrong();
     verify_collections(context, &manifest, &key, &mut listed).await?;
+    let is_damaged = context.findings.wrong() > wrong_before;
     for foreign in listed.into_keys() {
         context.findings.note(foreign, "it lies in the snapshot but is not part of it");
     }
-    Ok(Some(manifest))
+    Ok(Some((manifest, is_damaged)))
 }
 
 async fn verify_start(
