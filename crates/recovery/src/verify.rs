@@ -159,6 +159,7 @@ async fn verify_lineage(context: &mut Context<'_>, lineage: &LineageId) -> Resul
     // Before everything else: what is archived meanwhile must not look like a loss.
     let mark = context.reader.high_water(lineage).await;
     let is_known = lineage_record(context, lineage).await?;
+    let published = snapshot::published(context, lineage).await?;
     let mut catalog = oplog::verify(context, lineage).await?;
     if !is_known && catalog.slices.is_empty() && catalog.gaps.is_empty() && matches!(mark, Ok(None)) {
         let folders = context.reader.store().list_folders(&ObjectKey::snapshots_prefix(lineage)).await?;
@@ -171,7 +172,7 @@ async fn verify_lineage(context: &mut Context<'_>, lineage: &LineageId) -> Resul
         let key = ObjectKey::Lineage { lineage: lineage.clone() };
         context.findings.add(key.to_string(), "it is missing: nothing says whose history this is");
     }
-    snapshot::verify_all(context, &mut catalog).await?;
+    snapshot::verify_all(context, &mut catalog, &published).await?;
     records::verify(context, lineage).await?;
     match mark {
         Ok(Some(mark)) => compare(context, &catalog, &mark).await?,

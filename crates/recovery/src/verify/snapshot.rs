@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use archive::SnapshotId;
 use archive::catalog::Catalog;
 use archive::collection_page::{CollectionRecord, SegmentRecord};
 use archive::coverage::Coverage;
 use archive::layout::ObjectKey;
 use archive::manifest::{PublishedManifest, SnapshotManifest, SnapshotStart, SnapshotTotals};
+use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, stream};
 use store::ObjectStoreExt;
 
@@ -21,8 +21,25 @@ use crate::progress::Unit;
 /// Objects of a snapshot by key, with their size; what has been accounted for is taken out.
 type Listed = HashMap<String, u64>;
 
+/// The snapshots that have a manifest. Asked before the slices are listed: those that are published later need later ones.
+pub(super) async fn published(context: &Context<'_>, lineage: &LineageId) -> Result<HashSet<SnapshotId>> {
+    let mut published = HashSet::new();
+    for folder in context.reader.store().list_folders(&ObjectKey::snapshots_prefix(lineage)).await? {
+        let Ok(snapshot) = folder.parse::<SnapshotId>() else { continue };
+        let key = ObjectKey::Manifest { lineage: lineage.clone(), snapshot: snapshot.clone() };
+        if context.reader.store().head(&key.to_string()).await?.is_some() {
+            published.insert(snapshot);
+        }
+    }
+    Ok(published)
+}
+
 /// Verifies every snapshot and adds the complete ones to the catalog.
-pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) async fn verify_all(
+    context: &mut Context<'_>,
+    catalog: &mut Catalog,
+    published: &HashSet<SnapshotId>,
+) -> Result<()> {
     let coverage = Coverage::of_catalog(catalog);
     let prefix = ObjectKey::snapshots_prefix(&catalog.lineage);
     for folder in context.reader.store().list_folders(&prefix).await? {
@@ -34,7 +51,9 @@ pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog)
         let mut summary = manifest.summary();
         // It opens no restore window then.
         summary.damaged = is_damaged.then(|| "its collections are not all sound".to_owned());
-        if let Some(problem) = coverage.lacks_oplog_of(manifest.begin, manifest.end) {
+        if published.contains(&snapshot)
+            && let Some(problem) = coverage.lacks_oplog_of(manifest.begin, manifest.end)
+        {
             context.findings.add(manifest.key().to_string(), problem);
         }
         catalog.snapshots.push(summary);
