@@ -119,10 +119,15 @@ impl Gap {
         Self { format: FORMAT, after, through, reason, recorded_at: recorded_at.into(), detail: detail.into() }
     }
 
-    /// Around the entry at `at`, which cannot be replayed: every moment before it and every moment from it on is a state
-    /// that can be restored, but not one from the other.
-    pub fn not_replayable(at: ClusterTime, recorded_at: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(at.predecessor(), at, GapReason::NotReplayable, recorded_at, detail)
+    /// Around the entries from `first` to `last`, of which these two cannot be replayed: what comes before can be restored,
+    /// and so can `last` and what follows, but not the one from a snapshot of the other.
+    pub fn not_replayable(
+        first: ClusterTime,
+        last: ClusterTime,
+        recorded_at: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::new(first.predecessor(), last, GapReason::NotReplayable, recorded_at, detail)
     }
 
     pub fn key(&self, lineage: &LineageId) -> ObjectKey {
@@ -178,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_gap_around_one_entry_ends_with_it() {
-        let gap = Gap::not_replayable(ClusterTime::new(10, 1), "2026-01-02T03:04:05Z", "why");
+        let gap = Gap::not_replayable(ClusterTime::new(10, 1), ClusterTime::new(10, 1), "2026-01-02T03:04:05Z", "why");
         assert_eq!((gap.after, gap.through), (ClusterTime::new(10, 0), ClusterTime::new(10, 1)));
         let read = Gap::from_json(&gap.to_json().unwrap()).unwrap();
         assert_eq!((&read.reason, read.reason.as_str()), (&GapReason::NotReplayable, "not_replayable"));

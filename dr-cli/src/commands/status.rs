@@ -2,6 +2,7 @@
 
 use archive::catalog::{Catalog, Finding, SnapshotSummary};
 use archive::coverage::{Coverage, CoverageProblem, RestoreWindow};
+use archive::gap::GapReason;
 use archive::lineage::{LineageRecord, Parent};
 use archive::{ClusterTime, LineageId};
 use recovery::Result;
@@ -44,6 +45,10 @@ struct Break {
     after: ClusterTime,
     through: ClusterTime,
     reason: String,
+    /// For people: what was seen when it was recorded.
+    detail: String,
+    #[serde(skip)]
+    is_archived: bool,
 }
 
 #[derive(Serialize)]
@@ -86,15 +91,21 @@ fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> Lineage
 
 /// The part of a problem that says that history is missing. Where the term fell, a hole or gap says it too.
 fn broken(problem: &CoverageProblem) -> Option<Break> {
-    let reason = match problem {
-        CoverageProblem::Gap(gap) => gap.reason.to_string(),
-        CoverageProblem::Hole(_) | CoverageProblem::Fork { .. } => problem.kind().to_owned(),
+    let gap = match problem {
+        CoverageProblem::Gap(gap) => Some(gap),
+        CoverageProblem::Hole(_) | CoverageProblem::Fork { .. } => None,
         CoverageProblem::TermFell { .. } | CoverageProblem::NotARange(_) | CoverageProblem::OtherThanNamed { .. } => {
             return None;
         }
     };
     let range = problem.range();
-    Some(Break { after: range.from, through: range.through, reason })
+    Some(Break {
+        after: range.from,
+        through: range.through,
+        reason: gap.map_or_else(|| problem.kind().to_owned(), |gap| gap.reason.to_string()),
+        detail: gap.map(|gap| gap.detail.clone()).unwrap_or_default(),
+        is_archived: gap.is_some_and(|gap| gap.reason == GapReason::NotReplayable),
+    })
 }
 
 fn text(status: &Status) -> String {
@@ -127,7 +138,13 @@ fn lineage_facts(lineage: &LineageStatus) -> Vec<(&'static str, String)> {
         facts.push(("restorable", range));
     }
     for gap in &lineage.gaps {
-        facts.push(("lost", format!("after {} through {}: {}", moment(gap.after), moment(gap.through), gap.reason)));
+        let range = format!("after {} through {}", moment(gap.after), moment(gap.through));
+        facts.push(if gap.is_archived {
+            let advice = "restore to before it, or from a later snapshot";
+            ("not replayable", format!("{range}: {}; {advice}", gap.detail.escape_debug()))
+        } else {
+            ("lost", format!("{range}: {}", gap.reason))
+        });
     }
     facts.push((
         "archived through",

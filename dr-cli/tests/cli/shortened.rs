@@ -129,7 +129,7 @@ fn a_hole_that_nothing_explains_is_told_with_its_ends() {
     assert_told(&archive, &ObjectKey::slices_prefix(&archive.lineage), &hole);
     assert_eq!(
         archive.json(&["status"])["lineages"][0]["gaps"],
-        json!([{ "after": at(10, 1), "through": at(20, 1), "reason": "hole" }])
+        json!([{ "after": at(10, 1), "through": at(20, 1), "reason": "hole", "detail": "" }])
     );
 }
 

@@ -112,9 +112,8 @@ fn changed(
 fn recorded_gaps(breaking: bool) -> impl Strategy<Value = Vec<Gap>> {
     let reasons = [GapReason::OplogOverrun, GapReason::HistoryReplaced, GapReason::NotReplayable];
     let reason = 0..if breaking { reasons.len() } else { 1 };
-    let gap = (0..MOMENTS, 1..4_u32, reason).prop_map(move |(after, length, reason)| {
-        gap(after, (after + length).min(MOMENTS), reasons[reason].clone())
-    });
+    let gap = (0..MOMENTS, 1..4_u32, reason)
+        .prop_map(move |(after, length, reason)| gap(after, (after + length).min(MOMENTS), reasons[reason].clone()));
     proptest::collection::vec(gap, 0..3)
 }
 
@@ -159,9 +158,8 @@ impl Model {
         };
         let claimed: Vec<bool> =
             (0..=MOMENTS).map(|moment| moment > 0 && real.iter().any(|s| holds(s, moment))).collect();
-        let covered = (0..=MOMENTS)
-            .map(|m| claimed[m as usize] && !disputed.iter().any(|s| holds(s, m)) && !broken(m))
-            .collect();
+        let covered =
+            (0..=MOMENTS).map(|m| claimed[m as usize] && !disputed.iter().any(|s| holds(s, m)) && !broken(m)).collect();
         Self { covered, claimed, disputed, sound }
     }
 

@@ -303,7 +303,7 @@ fn across_an_entry_that_cannot_be_replayed_nothing_is_planned_and_up_to_it_every
     let mut catalog = whole();
     catalog.snapshots[1] = snapshot("new", 7, 10);
     let detail = "the feature compatibility version was changed";
-    catalog.gaps.push(Gap::not_replayable(at(6), "2026-01-02T03:04:05Z", detail));
+    catalog.gaps.push(Gap::not_replayable(at(6), at(6), "2026-01-02T03:04:05Z", detail));
     let before = at(6).predecessor();
     for target in [time(5), before.to_string(), format!("before:{}", time(6))] {
         let planned = plan(&catalog, &target);

@@ -18,7 +18,10 @@ pub(super) enum Treatment {
     Skip(SkipReason, String),
     Nothing,
     /// It is about a collection that a backup protects.
-    Follow { uuid: CollectionUuid, namespace: Namespace },
+    Follow {
+        uuid: CollectionUuid,
+        namespace: Namespace,
+    },
 }
 
 /// Each kind of operation has its line here.

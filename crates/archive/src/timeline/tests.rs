@@ -315,7 +315,8 @@ fn a_changed_feature_compatibility_version_stops_and_its_first_one_does_not() {
         let entry = version_entry(op, o);
         assert_eq!(check_entry(&raw(&entry)), changed, "{entry}");
         assert_eq!(survey(vec![], std::slice::from_ref(&entry)).map(|_| ()), changed, "{entry}");
-        let batch = in_transaction(super::tests::entry(163, "c", "admin.$cmd", None, doc! { "applyOps": [entry] }), 1, 0);
+        let batch =
+            in_transaction(super::tests::entry(163, "c", "admin.$cmd", None, doc! { "applyOps": [entry] }), 1, 0);
         assert_eq!(check_entry(&raw(&batch)), changed, "{batch}");
     }
     let first = version_entry("i", doc! { "_id": FCV, "version": "6.0" });
@@ -388,8 +389,18 @@ fn any_entry() -> impl Strategy<Value = Document> {
         doc! {},
     ]);
     let namespace = prop::sample::select(vec![
-        "shop.a", "shop.system.views", "shop.system.profile", "admin.system.version", "admin.system.users",
-        "admin.own", "config.transactions", "local.a", "nodot", "", ".a", "shop.",
+        "shop.a",
+        "shop.system.views",
+        "shop.system.profile",
+        "admin.system.version",
+        "admin.system.users",
+        "admin.own",
+        "config.transactions",
+        "local.a",
+        "nodot",
+        "",
+        ".a",
+        "shop.",
     ]);
     let id = || prop::sample::select(vec![Bson::from(1), Bson::from(FCV), Bson::from("authSchema")]);
     let write = (prop::sample::select(vec!["i", "u", "d", "n", "xi", "ci"]), namespace.clone(), id(), id());
