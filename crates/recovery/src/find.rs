@@ -79,7 +79,8 @@ pub async fn find(
     progress: Arc<dyn Progress>,
 ) -> Result<FindResult> {
     let catalog = reader.catalog(lineage).await?;
-    let coverage = Coverage::of_catalog(&catalog);
+    // What cannot be replayed can be read, and is the more worth finding.
+    let coverage = Coverage::of_stored(&catalog);
     let asked = query.range(coverage.archived_through());
     let mut scanned = Scanned { gaps: catalog.unseen(&coverage, asked), ..Scanned::default() };
     let mut scans = Vec::new();

@@ -106,7 +106,13 @@ fn lineage_facts(lineage: &LineageStatus) -> Vec<(&'static str, String)> {
         facts.push(("restorable", range));
     }
     for gap in &lineage.gaps {
-        facts.push(("lost", format!("after {} through {}: {}", moment(gap.after), moment(gap.through), gap.reason)));
+        let range = format!("after {} through {}", moment(gap.after), moment(gap.through));
+        facts.push(if gap.is_archived() {
+            let advice = "restore to before it, or from a later snapshot";
+            ("not replayable", format!("{range}: {}; {advice}", gap.detail.escape_debug()))
+        } else {
+            ("lost", format!("{range}: {}", gap.reason))
+        });
     }
     facts.push((
         "archived through",

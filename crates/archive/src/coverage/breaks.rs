@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Coverage, CoverageProblem, CoveredRange, range};
 use crate::ClusterTime;
 use crate::catalog::Catalog;
+use crate::gap::GapReason;
 use crate::layout::ObjectKey;
 
 /// History `(after, through]` that cannot be read, recorded or not.
@@ -13,11 +14,19 @@ pub struct Break {
     pub after: ClusterTime,
     pub through: ClusterTime,
     pub reason: String,
+    /// For people: what was seen when it was recorded.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
 }
 
 impl Break {
     fn new(range: CoveredRange, reason: impl Into<String>) -> Self {
-        Self { after: range.from, through: range.through, reason: reason.into() }
+        Self { after: range.from, through: range.through, reason: reason.into(), detail: String::new() }
+    }
+
+    /// Whether slices hold what is there, only that no restore gets across it.
+    pub fn is_archived(&self) -> bool {
+        self.reason == GapReason::NotReplayable.as_str()
     }
 
     pub fn range(&self) -> CoveredRange {
@@ -29,7 +38,10 @@ impl CoverageProblem {
     /// The part of a problem that says that history is missing. Where the term fell, a hole or gap says it too.
     pub fn as_break(&self) -> Option<Break> {
         let reason = match self {
-            Self::Gap(gap) => gap.reason.as_str(),
+            Self::Gap(gap) => {
+                let detail = gap.detail.clone();
+                return Some(Break { detail, ..Break::new(self.range(), gap.reason.as_str()) });
+            }
             Self::Hole(_) | Self::Fork { .. } => self.kind(),
             Self::TermFell { .. } | Self::NotARange(_) | Self::OtherThanNamed { .. } => return None,
         };
@@ -42,7 +54,8 @@ impl Catalog {
     /// breaks, slices and gap records that cannot be used, and what the high-water mark speaks of and is gone. Ascending.
     /// `coverage` must be of this very catalog.
     pub fn unseen(&self, coverage: &Coverage, asked: CoveredRange) -> Vec<Break> {
-        let known = coverage.problems.iter().filter_map(CoverageProblem::as_break);
+        // Of an entry that cannot be replayed, its gap record says what it is.
+        let known = coverage.problems.iter().filter_map(CoverageProblem::as_break).filter(|found| !found.is_archived());
         let unusable = self.unusable().filter_map(|finding| match finding.object.parse() {
             Ok(ObjectKey::Slice { id, .. }) => Some(Break::new(CoveredRange::new(id.after, id.through), "unreadable")),
             Ok(ObjectKey::Gap { after, through, .. }) => {
@@ -65,7 +78,11 @@ impl Catalog {
             }
             let rest = range::subtract(&[clipped], &told);
             told = range::union(told.into_iter().chain(rest.iter().copied()).collect());
-            unseen.extend(rest.into_iter().map(|range| Break::new(range, found.reason.clone())));
+            unseen.extend(rest.into_iter().map(|range| Break {
+                after: range.from,
+                through: range.through,
+                ..found.clone()
+            }));
         }
         unseen.sort_by_key(Break::range);
         unseen
