@@ -54,8 +54,7 @@ impl Catalog {
     /// breaks, slices and gap records that cannot be used, and what the high-water mark speaks of and is gone. Ascending.
     /// `coverage` must be of this very catalog.
     pub fn unseen(&self, coverage: &Coverage, asked: CoveredRange) -> Vec<Break> {
-        // Of an entry that cannot be replayed, its gap record says what it is.
-        let known = coverage.problems.iter().filter_map(CoverageProblem::as_break).filter(|found| !found.is_archived());
+        let known = coverage.problems.iter().filter_map(CoverageProblem::as_break);
         let unusable = self.unusable().filter_map(|finding| match finding.object.parse() {
             Ok(ObjectKey::Slice { id, .. }) => Some(Break::new(CoveredRange::new(id.after, id.through), "unreadable")),
             Ok(ObjectKey::Gap { after, through, .. }) => {
