@@ -20,7 +20,12 @@ fn broken(has_record: bool) -> Archive {
 }
 
 fn gap(after: ClusterTime, through: ClusterTime, reason: &str) -> Value {
-    json!([{ "after": after, "through": through, "reason": reason }])
+    let mut gap = json!({ "after": after, "through": through, "reason": reason });
+    // Of a record; a hole has none.
+    if reason == "oplog_overrun" {
+        gap["detail"] = json!("the sidecar was down");
+    }
+    json!([gap])
 }
 
 /// `find` ends with findings, this many matches, and names these gaps, also in its text.
