@@ -41,13 +41,11 @@ pub(super) fn treatment(at: ClusterTime, operation: &Operation<'_>) -> Result<Tr
         }
         return Ok(Treatment::Skip(SkipReason::Internal, namespace.to_string()));
     }
-    match operation.uuid {
-        Some(uuid) => Ok(Treatment::Follow { uuid, namespace }),
-        None => {
-            let label = operation.label().to_owned();
-            Err(SurveyError::MissingUuid { at, label, namespace: namespace.to_string() })
-        }
-    }
+    let Some(uuid) = operation.uuid else {
+        let label = operation.label().to_owned();
+        return Err(SurveyError::MissingUuid { at, label, namespace: namespace.to_string() });
+    };
+    Ok(Treatment::Follow { uuid, namespace })
 }
 
 pub(super) fn unknown_entry(at: ClusterTime, operation: &Operation<'_>) -> SurveyError {
