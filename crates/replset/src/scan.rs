@@ -269,7 +269,7 @@ impl Reader {
     /// The role `backup` may list views but not read the collection that holds them: their definitions, then, as listed.
     async fn views_from_listing(&self) -> Result<ScanBatch> {
         let database = &self.namespace.db;
-        let entries = listing::entries(&self.member, database, self.options.after_cluster_time, false).await?;
+        let entries = listing::entries(&self.member, database, self.options.after_cluster_time).await?;
         let mut reply = RawWriter::default();
         reply.begin_document("cursor").begin_array("firstBatch");
         let mut count = 0;
