@@ -27,6 +27,7 @@ use std::time::Instant;
 
 use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
+use bson::oid::ObjectId;
 use replset::destination::MergedAccess;
 use replset::{ConnectOptions, Destination};
 
@@ -145,7 +146,7 @@ async fn attempt(
     };
     phases.begin("preflight");
     let destination = Destination::open(&options.destination_uri, connect).await?;
-    let (state, plan) = preflight::check(reader, &destination, plan.clone()).await?;
+    let (state, plan) = preflight::check(reader, &destination, &ObjectId::new().to_hex(), plan.clone()).await?;
     let sets_capped_limits_later = create::can_limit_capped(&destination.server_version().await?.version);
     let context = Context {
         sets_capped_limits_later,
