@@ -18,6 +18,7 @@ use crate::raw::{RawWriter, elements, field};
 use crate::topology::{Hello, ServerVersion, Topology, server_version};
 
 mod insert;
+mod operations;
 mod progress;
 mod read;
 mod schema;
@@ -25,6 +26,7 @@ mod update;
 mod users;
 
 pub use insert::{InsertMode, InsertOutcome};
+pub use operations::RunningWrite;
 pub use update::{Change, Outcome, Update};
 pub use users::{MergedAccess, USERS_AND_ROLES};
 

@@ -47,8 +47,9 @@ async fn a_restore_killed_again_and_again_resumes_to_the_same_state() -> Result<
         let mut kills = 0;
         loop {
             let mut attempt = Sidecar::run_program(&binary("dr-cli")?, &arguments, &[])?;
-            // A resumed one has less to do, so short lives reach the late phases too.
-            let life = Duration::from_secs_f64(random.random_range(0.02..whole.max(0.3) * 0.4));
+            // A resumed one has less to do, so short lives reach the late phases too; but first it waits for a second.
+            let fence = if kills > 0 { 1.0 } else { 0.0 };
+            let life = Duration::from_secs_f64(random.random_range(0.02..whole.max(0.3) * 0.4 + fence));
             if kills == 5 || attempt.wait(life).await.is_ok() {
                 let status = attempt.wait(Duration::from_mins(2)).await?;
                 ensure!(status.code() == Some(0), "after {kills} kills: {status}:\n{}", attempt.log());

@@ -72,12 +72,12 @@ pub struct RestoreState {
     election: ObjectId,
     next_mark: AtomicU64,
     /// When this attempt was last seen to be the one that owns the destination.
-    confirmed: Mutex<Instant>,
+    confirmed: Mutex<Option<Instant>>,
 }
 
 /// How long a confirmation holds. By the process's own clock, which goes on while it is stopped: one that wakes up asks
 /// again before it writes.
-const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+pub const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 
 impl RestoreState {
     pub fn fresh(attempt: &str, election: ObjectId) -> Self {
@@ -86,12 +86,18 @@ impl RestoreState {
             attempt: attempt.to_owned(),
             election,
             next_mark: AtomicU64::new(0),
-            confirmed: Mutex::new(Instant::now()),
+            confirmed: Mutex::new(None),
         }
     }
 
     pub fn resumed(attempt: &str, election: ObjectId, stored: Stored) -> Self {
         Self { stored: Some(stored), ..Self::fresh(attempt, election) }
+    }
+
+    /// The same attempt with what the earlier ones have left by now: they went on until they saw that it had begun.
+    pub async fn reread(&self, destination: &Destination) -> Result<Self> {
+        let stored = if self.is_resumed() { Self::load(destination).await? } else { None };
+        Ok(Self { stored, ..Self::fresh(&self.attempt, self.election) })
     }
 
     pub async fn load(destination: &Destination) -> Result<Option<Stored>> {
@@ -217,11 +223,12 @@ impl RestoreState {
 
     /// Call before every write of data: an attempt that was stopped for a while may have been taken over meanwhile.
     pub async fn confirm(&self, destination: &Destination) -> Result<()> {
-        let fresh = self.confirmed.lock().is_ok_and(|at| at.elapsed() < CONFIRMED_FOR);
+        let fresh = self.confirmed.lock().is_ok_and(|at| at.is_some_and(|at| at.elapsed() < CONFIRMED_FOR));
         if fresh { Ok(()) } else { self.confirm_owner(destination).await }
     }
 
-    async fn confirm_owner(&self, destination: &Destination) -> Result<()> {
+    /// Asks whether this attempt still owns the destination.
+    pub async fn confirm_owner(&self, destination: &Destination) -> Result<()> {
         let asked = Instant::now();
         let attempt = destination.progress_get(ATTEMPT).await?;
         let holder = attempt.as_ref().and_then(|document| document.get_str("id").ok());
@@ -229,7 +236,7 @@ impl RestoreState {
             return Err(Self::taken_over().at(destination.server()));
         }
         if let Ok(mut confirmed) = self.confirmed.lock() {
-            *confirmed = asked;
+            *confirmed = Some(asked);
         }
         Ok(())
     }
