@@ -2,15 +2,21 @@
 
 use archive::LineageId;
 use archive::catalog::Catalog;
+use archive::coverage::Coverage;
 use futures::{StreamExt, TryStreamExt, stream};
 use recovery::{ArchiveReader, FailureKind, Result};
 
 const CONCURRENT_SNAPSHOTS: usize = 4;
 
-/// The catalog, in which snapshots that miss an object are marked as damaged: what `status` and `list` promise, `plan`
-/// must be able to keep.
+/// The catalog, in which snapshots that miss an object or their oplog are marked as damaged: what `status` and `list`
+/// promise, `plan` must be able to keep.
 pub async fn inspect(reader: &ArchiveReader, lineage: &LineageId) -> Result<Catalog> {
-    let mut catalog = reader.catalog(lineage).await?;
+    examine(reader, reader.catalog(lineage).await?).await
+}
+
+/// Marks the snapshots of a catalog.
+pub async fn examine(reader: &ArchiveReader, mut catalog: Catalog) -> Result<Catalog> {
+    let lineage = &catalog.lineage;
     catalog.snapshots.sort_by(|a, b| (a.end, &a.id).cmp(&(b.end, &b.id)));
     let ids: Vec<_> = catalog.snapshots.iter().map(|snapshot| snapshot.id.clone()).collect();
     let damages: Vec<Option<String>> = stream::iter(ids)
@@ -23,8 +29,9 @@ pub async fn inspect(reader: &ArchiveReader, lineage: &LineageId) -> Result<Cata
         .buffered(CONCURRENT_SNAPSHOTS)
         .try_collect()
         .await?;
+    let coverage = Coverage::of_catalog(&catalog);
     for (snapshot, damage) in catalog.snapshots.iter_mut().zip(damages) {
-        snapshot.damaged = damage;
+        snapshot.damaged = damage.or_else(|| coverage.lacks_oplog_of(snapshot.begin, snapshot.end));
     }
     Ok(catalog)
 }

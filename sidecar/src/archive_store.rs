@@ -215,8 +215,12 @@ impl ArchiveStore {
 
     /// What the slices around and after a moment cover.
     pub async fn coverage_since(&self, time: ClusterTime) -> Result<Coverage> {
-        let from = ClusterTime::new(time.seconds.saturating_sub(LOOK_BACK_SECONDS), 0);
-        Ok(Coverage::of(&self.slices_from(from).await?, &self.gaps().await?))
+        Ok(Coverage::of(&self.slices_from(look_back(time)).await?, &self.gaps().await?))
+    }
+
+    /// What the slices around and after a moment hold, whether or not it can be replayed.
+    pub async fn stored_since(&self, time: ClusterTime) -> Result<Coverage> {
+        Ok(Coverage::of(&self.slices_from(look_back(time)).await?, &[]))
     }
 
     /// Whether `(from, through]` is in the archive without a break.
@@ -374,6 +378,10 @@ impl ArchiveStore {
         let objects = self.stores.control.list_all(&format!("{folder}{prefix}")).await?;
         Ok(objects.into_iter().filter_map(|object| Some(object.key.strip_prefix(&folder)?.to_owned())).collect())
     }
+}
+
+fn look_back(time: ClusterTime) -> ClusterTime {
+    ClusterTime::new(time.seconds.saturating_sub(LOOK_BACK_SECONDS), 0)
 }
 
 fn stored_slice(key: &str, size: u64) -> Option<StoredSlice> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use archive::layout::ObjectKey;
 use archive::{ClusterTime, OpTime};
+use bytes::Bytes;
 use replset::oplog::{self, OplogBatch, TailOptions};
 use replset::topology::{self, STALE_SECONDS};
 use store::Created;
@@ -252,13 +253,34 @@ impl Archiver {
     }
 
     async fn publish(&mut self, slice: &FinishedSlice, reason: CutReason) -> Result<()> {
+        // The gaps first: at no moment may history seem unbroken that is not. Also when the slice is left to somebody
+        // else, who may not know of them.
+        for gap in &slice.gaps {
+            let key = gap.key(&self.archive.lineage);
+            let body = gap.to_json().map_err(Error::record(&key))?;
+            self.put(&key, body.into()).await?;
+            tracing::error!(after = %gap.after, through = %gap.through, detail = gap.detail,
+                "gap recorded: nothing can be restored across it but from a snapshot that begins after it");
+        }
         if self.settings.for_one_snapshot && self.is_archived_by_another(slice).await? {
             self.metrics.slices_yielded.inc();
-            self.published_through(slice.through.ts);
+            self.published_through(slice);
             return Ok(());
         }
-        let key = slice.id.key(&self.archive.lineage, self.archive.is_encrypted());
         let object = tokio::task::block_in_place(|| self.archive.seal(slice.object.clone()))?;
+        let stored_bytes = object.len() as u64;
+        self.put(&slice.id.key(&self.archive.lineage, self.archive.is_encrypted()), object).await?;
+        self.metrics.slices_published.inc();
+        self.metrics.slice_bytes.inc_by(stored_bytes);
+        self.metrics.slice_entries.inc_by(slice.entries);
+        self.published_through(slice);
+        tracing::debug!(after = %slice.id.after, through = %slice.through.ts, entries = slice.entries,
+            bytes = stored_bytes, ?reason, "slice published");
+        Ok(())
+    }
+
+    /// Stores an object of the archive, and keeps trying for as long as it takes.
+    async fn put(&self, key: &ObjectKey, object: Bytes) -> Result<()> {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
         // Once asked to stop, the grace period is all there is.
         let deadline = async {
@@ -268,10 +290,10 @@ impl Archiver {
         tokio::pin!(deadline);
         loop {
             let attempt = async {
-                match self.archive.put_slice(&key, object.clone()).await {
+                match self.archive.put_slice(key, object.clone()).await {
                     Ok(created) => Ok(created),
                     Err(error) => {
-                        self.failed_to_publish(&key, &error);
+                        self.failed_to_publish(key, &error);
                         tokio::time::sleep(backoff.advance()).await;
                         Err(error)
                     }
@@ -281,30 +303,29 @@ impl Archiver {
                 result = attempt => result,
                 () = &mut deadline => return Err(Error::Cancelled),
             };
+            // The same name is the same content: somebody else has stored exactly this slice, or this gap.
             if let Ok(Created::New | Created::AlreadyExists) = result {
-                break;
+                return Ok(());
             }
         }
-        self.metrics.slices_published.inc();
-        self.metrics.slice_bytes.inc_by(object.len() as u64);
-        self.metrics.slice_entries.inc_by(slice.entries);
-        self.published_through(slice.through.ts);
-        tracing::debug!(after = %slice.id.after, through = %slice.through.ts, entries = slice.entries,
-            bytes = object.len(), ?reason, "slice published");
-        Ok(())
     }
 
     fn failed_to_publish(&self, key: &ObjectKey, error: &Error) {
         self.metrics.publish_failures.inc();
-        tracing::error!(%key, %error, "slice not published; reading stops until it is");
+        let what = if matches!(key, ObjectKey::Gap { .. }) { "gap record" } else { "slice" };
+        tracing::error!(%key, %error, "{what} not published; reading stops until it is");
         self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(error)));
     }
 
-    fn published_through(&self, through: ClusterTime) {
+    fn published_through(&self, slice: &FinishedSlice) {
+        let gaps = slice.gaps.len() as u64;
+        self.metrics.gaps.inc_by(gaps);
         self.ends.state.send_modify(|state| {
-            state.archived_through = Some(through);
-            state.newest_slice = Some(through);
+            state.archived_through = Some(slice.through.ts);
+            state.newest_slice = Some(slice.through.ts);
             state.pending_since = None;
+            state.gaps += gaps;
+            state.broken_at = slice.gaps.last().map(|gap| gap.through).or(state.broken_at);
         });
     }
 
@@ -313,7 +334,7 @@ impl Archiver {
         let patience = self.settings.cut.span + Duration::from_secs(1);
         let give_up = Instant::now() + patience;
         loop {
-            let coverage = self.archive.coverage_since(slice.id.after).await?;
+            let coverage = self.archive.stored_since(slice.id.after).await?;
             if coverage.has_integrity_problem() {
                 let problem = coverage.problems.iter().find(|problem| problem.is_integrity());
                 return Err(Error::Forked { detail: problem.map(ToString::to_string).unwrap_or_default() });

@@ -52,7 +52,7 @@ pub enum Error {
     /// What it showed of its catalog may have been rolled back.
     #[error("{member} changed its state while its collections were listed")]
     StateChanged { member: String },
-    #[error("the snapshot's own window of history, ({begin}, {end}], has a hole")]
+    #[error("the snapshot's own window of history, ({begin}, {end}], has a hole or cannot be replayed")]
     Uncovered { begin: ClusterTime, end: ClusterTime },
     #[error("stopped")]
     Cancelled,
@@ -255,8 +255,8 @@ impl Error {
             ),
             Self::Uncovered { .. } => (
                 "the archive's oplog".to_owned(),
-                "the oplog was overrun while the snapshot was taken",
-                "enlarge the oplog, then the same command again",
+                "the oplog was overrun, or the feature compatibility version was changed, while the snapshot was taken",
+                "`dr-cli status` names the gap; the same command again, with a larger oplog if it was overrun",
             ),
             Self::Listen { .. } => {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")

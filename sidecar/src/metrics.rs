@@ -120,7 +120,10 @@ impl Metrics {
                 "tidemark_publish_failures_total",
                 "Failed attempts to publish an oplog slice; each is tried again.",
             )?,
-            gaps: counter("tidemark_gaps_total", "Gaps recorded: oplog that was overwritten before it was archived.")?,
+            gaps: counter(
+                "tidemark_gaps_total",
+                "Gaps recorded: oplog that was overwritten before it was archived, or that cannot be replayed.",
+            )?,
             snapshots_completed: counter("tidemark_snapshots_completed_total", "Snapshots published by this sidecar.")?,
             snapshots_failed: counter("tidemark_snapshots_failed_total", "Attempts to take a snapshot that failed.")?,
             snapshot_running: running,

@@ -69,6 +69,8 @@ impl Scheduler {
     async fn next(&self) -> Result<()> {
         let mut window = self.snapshotter.window.clone();
         window.wait_started(&self.stop).await?;
+        // Before the archive is looked at: a gap that is recorded meanwhile ends the wait for the next one at once.
+        let known_gaps = window.state().gaps;
         let due = self.due(&window).await.inspect_err(|_| self.snapshotter.metrics.snapshots_failed.inc())?;
         match due {
             Due::Now(reason) => {
@@ -77,7 +79,7 @@ impl Scheduler {
             }
             Due::At(at) => {
                 self.board.next_snapshot(Some(text_of_seconds(u32::try_from(at).unwrap_or(u32::MAX))));
-                if self.wait_until(at, &mut window).await {
+                if self.wait_until(at, &mut window, known_gaps).await {
                     tracing::info!(reason = "schedule", "taking a snapshot");
                     self.take().await
                 } else {
@@ -86,7 +88,7 @@ impl Scheduler {
             }
             Due::OnlyAfterGap => {
                 self.board.next_snapshot(None);
-                self.wait_until(i64::MAX, &mut window).await;
+                self.wait_until(i64::MAX, &mut window, known_gaps).await;
                 Ok(())
             }
         }
@@ -117,8 +119,7 @@ impl Scheduler {
     }
 
     /// `true` when the time has come; `false` when a gap or a stop came first.
-    async fn wait_until(&self, at: i64, window: &mut ArchiveWindow) -> bool {
-        let known = window.state().gaps;
+    async fn wait_until(&self, at: i64, window: &mut ArchiveWindow, known_gaps: u64) -> bool {
         // In steps, so that a wall clock that is set does not matter for long.
         let timer = async {
             while now_seconds() < at {
@@ -128,7 +129,7 @@ impl Scheduler {
         };
         tokio::select! {
             () = timer => true,
-            _gaps = window.wait_for_gap(known) => false,
+            _gaps = window.wait_for_gap(known_gaps) => false,
             () = self.stop.cancelled() => false,
         }
     }

@@ -196,6 +196,7 @@ impl Snapshotter {
             watching.clone(),
         ));
         let _stop_watching = watching.drop_guard();
+        let scanning = stop.child_token();
         let context = ScanContext {
             archive: self.archive.clone(),
             snapshot: beginning.id.clone(),
@@ -209,9 +210,20 @@ impl Snapshotter {
             throttle,
             progress: Arc::clone(progress),
             part_bytes: self.settings.part_bytes,
-            stop: stop.clone(),
+            stop: scanning.clone(),
         };
-        let scanned = scan_all(&context, &remaining, &mut found, self.settings.parallelism).await;
+        let scan = scan_all(&context, &remaining, &mut found, self.settings.parallelism);
+        tokio::pin!(scan);
+        let mut window = self.window.clone();
+        let scanned = tokio::select! {
+            scanned = &mut scan => scanned,
+            // However long it goes on, nothing could be restored from it.
+            at = window.wait_for_break(begin) => {
+                scanning.cancel();
+                scan.await.ok();
+                return self.give_up(&beginning, at).await;
+            }
+        };
         // What is finished stays finished, whatever stopped the others.
         context.marks.flush().await?;
         let scanned = scanned?;
@@ -231,11 +243,16 @@ impl Snapshotter {
         wait_until_committed(member, end, stop).await?;
         self.window.clone().wait_archived(end, stop).await?;
         if !self.archive.covers(begin, end).await? {
-            Marks::remove(&self.archive, &beginning.id).await?;
-            return Err(Error::Uncovered { begin, end });
+            return self.give_up(&beginning, end).await;
         }
         progress.enter(Phase::Publishing);
         publish::publish(self, member, Taken { beginning, end, records }).await
+    }
+
+    /// Its own window up to `end` cannot be replayed: the next attempt begins anew.
+    async fn give_up(&self, beginning: &Beginning, end: ClusterTime) -> Result<SnapshotManifest> {
+        Marks::remove(&self.archive, &beginning.id).await?;
+        Err(Error::Uncovered { begin: beginning.mark.begin, end })
     }
 }
 

@@ -280,6 +280,102 @@ async fn a_full_store_stops_reading_and_nothing_is_lost_when_space_is_back() -> 
     Ok(())
 }
 
+/// An upgrade from 5.0 as the oplog shows it; a moment behind it.
+async fn change_version(set: &ReplicaSet) -> Result<ClusterTime> {
+    for version in ["5.0", "6.0"] {
+        set.client().database("admin").run_command(doc! { "setFeatureCompatibilityVersion": version }).await?;
+    }
+    note(set, "the version was changed").await
+}
+
+async fn assert_all_not_replayable(archive: &ArchiveStore, after: ClusterTime) -> Test {
+    let gaps = archive.gaps().await?;
+    assert!(!gaps.is_empty());
+    assert!(gaps.iter().all(|gap| gap.reason == GapReason::NotReplayable && gap.after >= after), "{gaps:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_cannot_be_replayed_is_on_record_before_its_slice_is_there() -> Test {
+    let set = ReplicaSet::single().await?;
+    let faulty = FaultStore::new(Arc::new(MemoryStore::new()));
+    let store: Arc<dyn store::ObjectStore> = Arc::new(faulty.clone());
+    let source = Source::new(&set.uri(), None);
+    let stores = Stores { archive: Arc::clone(&store), control: store };
+    let archive = ArchiveStore::open(stores, &source.lineage().await?, false).await?;
+    let settings = ArchiverSettings {
+        cut: support::config("mongodb://x:1", "file:///x", &[]).cut,
+        compression_level: 1,
+        grace: Duration::from_secs(5),
+        for_one_snapshot: false,
+    };
+    let (metrics, stop) = (Metrics::new()?, CancellationToken::new());
+    let outage = |folder| Fault::fail_before(Operation::Finish, ErrorKind::Unreachable).on_key(folder).lasting();
+    let (window, task) =
+        archiver::spawn(source.clone(), archive.clone(), settings.clone(), metrics.clone(), stop.clone());
+    let start = window.clone().wait_started(&stop).await?;
+    let before = note(&set, "before").await?;
+    window.clone().wait_archived(before, &stop).await?;
+
+    faulty.add(outage("/gaps/"));
+    let after = change_version(&set).await?;
+    until("a failure", LIMIT, async || (metrics.publish_failures.get() >= 1).then_some(())).await?;
+    assert!(archive.stored_since(start).await?.archived_through() < Some(after), "the slice must not be there first");
+    faulty.clear();
+    faulty.add(outage("/oplog/"));
+    until("a record", LIMIT, async || (!archive.gaps().await.unwrap().is_empty()).then_some(())).await?;
+    assert!(archive.stored_since(start).await?.archived_through() < Some(after));
+    assert_eq!(window.state().gaps, 0, "whoever looks for a new snapshot must find the break in the archive");
+    // As if it was killed between the two.
+    task.abort();
+    faulty.clear();
+
+    let (window, task) = archiver::spawn(source, archive.clone(), settings, metrics.clone(), stop.clone());
+    window.clone().wait_archived(after, &stop).await?;
+    let (state, coverage) = (window.state(), archive.coverage_since(start).await?);
+    assert_all_not_replayable(&archive, before).await?;
+    assert!(state.gaps >= 1 && coverage.windows.len() >= 2, "{state:?} {:?}", coverage.windows);
+    let broken_at = state.broken_at.unwrap();
+    assert!(!coverage.covers(before, broken_at) && coverage.covers(broken_at, after));
+    assert!(archive.stored_since(start).await?.covers(start, after), "nothing is lost");
+    stop.cancel();
+    task.await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slices_that_another_sidecar_has_stored_are_left_to_it_whatever_is_in_them() -> Test {
+    let set = ReplicaSet::single().await?;
+    let memory: Arc<dyn store::ObjectStore> = Arc::new(MemoryStore::new());
+    let source = Source::new(&set.uri(), None);
+    let stores = Stores { archive: Arc::clone(&memory), control: memory };
+    let archive = ArchiveStore::open(stores, &source.lineage().await?, false).await?;
+    let stop = CancellationToken::new();
+    let start = |span, for_one_snapshot| {
+        let cut = support::config("mongodb://x:1", "file:///x", &[("slice_span", span)]).cut;
+        let settings = ArchiverSettings { cut, compression_level: 1, grace: Duration::from_secs(5), for_one_snapshot };
+        let metrics = Metrics::new().unwrap();
+        let (window, task) = archiver::spawn(source.clone(), archive.clone(), settings, metrics.clone(), stop.clone());
+        (window, task, metrics)
+    };
+    let (mut continuous, first, _) = start("1s", false);
+    let before = note(&set, "before").await?;
+    continuous.wait_archived(before, &stop).await?;
+    let (mut beside, second, metrics) = start("4s", true);
+    beside.wait_started(&stop).await?;
+    let after = change_version(&set).await?;
+    continuous.wait_archived(after, &stop).await?;
+    until("the end of the slice", LIMIT, async || (beside.state().archived_through >= Some(after)).then_some(()))
+        .await?;
+    assert_eq!(metrics.slices_published.get(), 0);
+    assert!(beside.state().gaps >= 1, "it has recorded them, too: the other may be of an older release");
+    assert_all_not_replayable(&archive, before).await?;
+    stop.cancel();
+    first.await??;
+    second.await??;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_beside_run_leaves_the_oplog_to_it() -> Test {
     let set = ReplicaSet::single().await?;

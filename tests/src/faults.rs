@@ -8,36 +8,45 @@ use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use testkit::ReplicaSet;
 
-/// How long the held command stands. Turning the fail point off does not wake it.
-const HOLD: Duration = Duration::from_secs(3);
-
-/// A command that stands still, or will when it comes.
+/// Commands that stand still, or will when they come.
 #[derive(Debug)]
 pub struct Held {
     client: Client,
-    entered_before: i64,
+    entered: i64,
+    hold: Duration,
 }
 
 /// The next `getMore` on `namespace` stands still for three seconds.
 pub async fn hold_get_more(client: &Client, namespace: &str) -> Result<Held> {
-    let hold = i64::try_from(HOLD.as_millis())?;
+    hold_commands(client, "getMore", namespace, 1, Duration::from_secs(3)).await
+}
+
+/// The next `count` commands of this name on `namespace` stand still for so long and are carried out then, whatever has
+/// become of those who sent them; turning the fail point off does not wake them. Later ones are not held.
+pub async fn hold_commands(
+    client: &Client,
+    command: &str,
+    namespace: &str,
+    count: i32,
+    hold: Duration,
+) -> Result<Held> {
+    let millis = i64::try_from(hold.as_millis())?;
     let data =
-        doc! { "failCommands": ["getMore"], "namespace": namespace, "blockConnection": true, "blockTimeMS": hold };
-    let armed = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 }, "data": data };
+        doc! { "failCommands": [command], "namespace": namespace, "blockConnection": true, "blockTimeMS": millis };
+    let armed = doc! { "configureFailPoint": "failCommand", "mode": { "times": count }, "data": data };
     let reply = client.database("admin").run_command(armed).await.context("arm the fail point")?;
-    let count = reply.get("count").and_then(|count| count.as_i64().or(count.as_i32().map(i64::from)));
-    Ok(Held { client: client.clone(), entered_before: count.unwrap_or(0) })
+    let before = reply.get("count").and_then(|count| count.as_i64().or(count.as_i32().map(i64::from)));
+    Ok(Held { client: client.clone(), entered: before.unwrap_or(0) + i64::from(count), hold })
 }
 
 impl Held {
-    /// Waits until the command stands, does `meanwhile` and proves that it still stood at the end of it.
+    /// Waits until the commands stand, does `meanwhile` and proves that it ended before their time.
     pub async fn during<T>(self, meanwhile: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
-        let wait =
-            doc! { "waitForFailPoint": "failCommand", "timesEntered": self.entered_before + 1, "maxTimeMS": 60_000 };
+        let wait = doc! { "waitForFailPoint": "failCommand", "timesEntered": self.entered, "maxTimeMS": 60_000 };
         self.client.database("admin").run_command(wait).await.context("wait for the held command")?;
         let held = Instant::now();
         let done = meanwhile().await?;
-        ensure!(held.elapsed() < HOLD, "the held command was let go after {:?}, too early", held.elapsed());
+        ensure!(held.elapsed() < self.hold, "the held command was let go after {:?}, too early", held.elapsed());
         Ok(done)
     }
 }
@@ -91,11 +100,15 @@ impl HeldWrites {
     /// Lets them go, and waits until the server is done with every command of a restore.
     pub async fn release(self) -> Result<()> {
         set(&self.client, self.write.fail_point(), false).await?;
-        // The driver watches the server by a `hello` that stands open all the time.
-        let restoring = doc! { "appName": "tidemark-restore", "command.hello": { "$exists": false } };
-        until("the restore's commands are done", async || Ok(operations(&self.client, restoring.clone()).await? == 0))
-            .await
+        restores_are_done(&self.client).await
     }
+}
+
+/// Waits until the server is done with every command of a restore.
+pub async fn restores_are_done(client: &Client) -> Result<()> {
+    // The driver watches the server by a `hello` that stands open all the time.
+    let restoring = doc! { "appName": { "$regex": "^tidemark-restore" }, "command.hello": { "$exists": false } };
+    until("the restore's commands are done", async || Ok(operations(client, restoring.clone()).await? == 0)).await
 }
 
 async fn operations(client: &Client, matching: Document) -> Result<usize> {

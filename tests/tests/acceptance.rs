@@ -16,6 +16,8 @@ mod indexes;
 mod lineages;
 #[path = "acceptance/namespaces.rs"]
 mod namespaces;
+#[path = "acceptance/not_replayable.rs"]
+mod not_replayable;
 #[path = "acceptance/prepared.rs"]
 mod prepared;
 #[path = "acceptance/replica_sets.rs"]

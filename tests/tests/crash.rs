@@ -4,6 +4,8 @@
 mod disk;
 #[path = "crash/failover.rs"]
 mod failover;
+#[path = "crash/lagging.rs"]
+mod lagging;
 #[path = "crash/restore.rs"]
 mod restore;
 #[path = "crash/rollback.rs"]

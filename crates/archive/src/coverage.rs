@@ -16,21 +16,23 @@
 //! Names cannot tell which side is right, nor where the histories parted. Therefore **both of a contradicting pair
 //! are disputed, and nothing that a disputed slice claims is covered**, not even by a third slice that agrees with one of them. Coverage is the
 //! union of all slices, less the union of all disputed slices, less every gap that records that the history was replaced
-//! there or is being expired; what remains falls into windows. In a window the term never falls, whichever of its slices are
+//! there, is being expired or cannot be replayed; what remains falls into windows. In a window the term never falls, whichever of its slices are
 //! looked at. A lower term behind a break is reported
 //! ([`CoverageProblem::TermFell`]) but takes nothing away: both sides are histories of their own, and no chain
-//! crosses the break. Any other recorded gap counts only as far as no slice has filled it since.
+//! crosses the break. Any other recorded gap counts only as far as no slice has filled it since. History that is archived
+//! but not replayable never explains a slice that is missing.
 //!
 //! What names do not show (swapped or corrupt content, another history in the same terms) is found by readers, who check
 //! each slice against its name and against the digest of the entry that it continues.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::catalog::{Catalog, StoredSlice};
 use crate::gap::{Gap, GapReason};
 use crate::layout::SliceId;
 use crate::{ClusterTime, OpTime};
 
+mod breaks;
 mod dispute;
 mod problem;
 mod range;
@@ -41,6 +43,7 @@ pub(crate) mod model;
 #[cfg(test)]
 mod tests;
 
+pub use breaks::Break;
 pub use problem::{CoverageProblem, ForkKind};
 pub use range::CoveredRange;
 pub(crate) use range::{between, holding, subtract, union};
@@ -79,6 +82,12 @@ impl Coverage {
         Self::of(&catalog.slices, &catalog.gaps)
     }
 
+    /// What can be read without a break, whether or not it can be replayed: for those who only look at entries.
+    pub fn of_stored(catalog: &Catalog) -> Self {
+        let lost = catalog.gaps.iter().filter(|gap| gap.reason != GapReason::NotReplayable);
+        Self::of(&catalog.slices, &lost.cloned().collect::<Vec<_>>())
+    }
+
     pub fn of(slices: &[StoredSlice], gaps: &[Gap]) -> Self {
         let (empty, mut usable): (Vec<_>, Vec<_>) = slices.iter().copied().partition(|slice| slice.range().is_empty());
         let empty: BTreeSet<SliceId> = empty.iter().map(|slice| slice.id).collect();
@@ -95,9 +104,10 @@ impl Coverage {
         problems.extend(falling_terms(&usable));
 
         let gaps: Vec<&Gap> = gaps.iter().filter(|gap| gap.after < gap.through).collect();
-        let windows = range::subtract(&claimed, &unusable_ranges(&disputed, &gaps));
-        problems.extend(open_gaps(&gaps, &windows));
-        let recorded = range::union(gaps.iter().map(|gap| CoveredRange::new(gap.after, gap.through)).collect());
+        let stored = range::subtract(&claimed, &disputed);
+        let windows = range::subtract(&stored, &ranges_of(&gaps, GapReason::breaks_stored_history));
+        problems.extend(open_gaps(&gaps, &stored));
+        let recorded = ranges_of(&gaps, GapReason::explains_missing_slices);
         let holes = range::subtract(&range::between(&claimed), &recorded);
         problems.extend(holes.into_iter().map(CoverageProblem::Hole));
         problems.sort_by_key(CoverageProblem::range);
@@ -170,26 +180,30 @@ impl Coverage {
     }
 }
 
-fn unusable_ranges(disputed: &[CoveredRange], gaps: &[&Gap]) -> Vec<CoveredRange> {
-    let replaced = gaps.iter().filter(|gap| matches!(gap.reason, GapReason::HistoryReplaced | GapReason::Expired));
-    let replaced = replaced.map(|gap| CoveredRange::new(gap.after, gap.through));
-    range::union(disputed.iter().copied().chain(replaced).collect())
+fn ranges_of(gaps: &[&Gap], wanted: impl Fn(&GapReason) -> bool) -> Vec<CoveredRange> {
+    let ranges = gaps.iter().filter(|gap| wanted(&gap.reason)).map(|gap| CoveredRange::new(gap.after, gap.through));
+    range::union(ranges.collect())
 }
 
-/// Gaps that no window holds entirely, each once even when several writers recorded it, or one writer again because the
-/// oplog went on being overwritten: of several, the one that holds the others.
-fn open_gaps(gaps: &[&Gap], windows: &[CoveredRange]) -> Vec<CoverageProblem> {
-    let mut seen = HashSet::new();
-    let is_larger = |other: &Gap, gap: &Gap| {
-        (other.after, other.through) != (gap.after, gap.through)
-            && other.after <= gap.after
-            && gap.through <= other.through
+/// Gaps that break history, and of the others those that undisputed slices do not hold entirely; each once even when
+/// several writers recorded it, or one writer again because the oplog went on being overwritten: of several, the one that
+/// holds the others.
+fn open_gaps(gaps: &[&Gap], stored: &[CoveredRange]) -> Vec<CoverageProblem> {
+    let is_open = |gap: &Gap| {
+        gap.reason.breaks_stored_history()
+            || range::holding(stored, gap.through).is_none_or(|stored| stored.from > gap.after)
     };
-    gaps.iter()
-        .filter(|gap| seen.insert((gap.after, gap.through)) && !gaps.iter().any(|other| is_larger(other, gap)))
-        .filter(|gap| range::holding(windows, gap.through).is_none_or(|window| window.from > gap.after))
-        .map(|gap| CoverageProblem::Gap((*gap).clone()))
-        .collect()
+    let mut open: Vec<&Gap> = gaps.iter().copied().filter(|gap| is_open(gap)).collect();
+    open.sort_by_key(|gap| (gap.after, std::cmp::Reverse(gap.through)));
+    let mut reached = None;
+    open.retain(|gap| {
+        let extends = reached.is_none_or(|reached| gap.through > reached);
+        if extends {
+            reached = Some(gap.through);
+        }
+        extends
+    });
+    open.into_iter().map(|gap| CoverageProblem::Gap(gap.clone())).collect()
 }
 
 /// `slices` ascend by end.

@@ -17,7 +17,25 @@ impl Catalog {
         let history = history.map(|problem| self.about_slices(problem.to_string()));
         let missing = self.high_water.as_ref().and_then(|mark| mark.missing_slices(coverage));
         let missing = missing.map(|shortfall| self.about(&shortfall));
-        self.snapshot_findings().into_iter().chain(history).chain(missing).collect()
+        self.nothing_restorable(coverage)
+            .into_iter()
+            .chain(self.snapshot_findings())
+            .chain(history)
+            .chain(missing)
+            .collect()
+    }
+
+    /// That there is no moment to restore to: an archive from which nothing can be restored is no backup, however sound
+    /// what lies in it. Also while the first snapshot is still being taken.
+    pub fn nothing_restorable(&self, coverage: &Coverage) -> Option<Finding> {
+        if !coverage.restore_windows(&self.snapshots).is_empty() {
+            return None;
+        }
+        let why = match self.snapshots.len() {
+            0 => "no snapshot has been published yet, or none that can be used is left",
+            _ => "no snapshot here is sound and has the oplog that it needs",
+        };
+        Some(Finding { object: self.lineage.to_string(), problem: format!("nothing can be restored: {why}") })
     }
 
     /// Those that do not need the coverage: what cannot be used, and snapshots that are damaged or gone.
@@ -134,6 +152,21 @@ mod tests {
         let object = "rs0-1/snapshots/c/manifest.json".to_owned();
         catalog.unusable.push(Finding { object: object.clone(), problem: "not readable".into() });
         assert_eq!(found(&catalog), [(object, "not readable".to_owned())]);
+    }
+
+    #[test]
+    fn an_archive_from_which_nothing_can_be_restored_has_a_finding_that_says_so() {
+        let mut catalog = catalog(&[slice(0, 5, 1, 1)]);
+        let said = |catalog: &Catalog| catalog.nothing_restorable(&Coverage::of_catalog(catalog));
+        assert_eq!(said(&catalog), None);
+        catalog.snapshots[0].damaged = Some("a segment is missing".into());
+        let finding = said(&catalog).unwrap();
+        assert_eq!((&*finding.object, finding.problem.contains("no snapshot here is sound")), ("rs0-1", true));
+        assert_eq!(found(&catalog).len(), 2, "and the snapshot itself");
+        catalog.snapshots = vec![snapshot("b", 1, 9)];
+        assert!(said(&catalog).is_some(), "its oplog is not there");
+        catalog.snapshots.clear();
+        assert!(said(&catalog).unwrap().problem.contains("no snapshot has been published yet"));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A gap `(after, through]` is history that is known to be lost. It is written down when the archiver finds that no
 //! reachable member still holds the entries, so that a hole in the archive is a fact with a reason and never a mere
-//! absence. Coverage and the restore plan read it.
+//! absence. History that is archived but cannot be replayed is a gap, too: nothing is restored across it. Coverage and
+//! the restore plan read it.
 
 use std::fmt;
 
@@ -29,10 +30,33 @@ pub enum GapReason {
     Operator,
     /// Retention removed it; what lies on both sides is kept. Recorded before the slices go, and in force from then on.
     Expired,
+    /// The entries are archived, and one of them cannot be replayed: the feature compatibility version changed, or it is of
+    /// a kind that the release which archived it did not know.
+    NotReplayable,
     Other(String),
 }
 
 impl GapReason {
+    /// Whether nothing is restored across the gap even where slices hold it. Any other gap counts only as far as no slice
+    /// has filled it since.
+    pub fn breaks_stored_history(&self) -> bool {
+        matches!(self, Self::HistoryReplaced | Self::NotReplayable | Self::Expired)
+    }
+
+    /// Whether slices may be missing because of it.
+    pub fn explains_missing_slices(&self) -> bool {
+        *self != Self::NotReplayable
+    }
+
+    /// What is said of the history in the gap.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::NotReplayable => "is archived but cannot be replayed",
+            Self::Expired => "was removed because it expired",
+            _ => "is lost",
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         match self {
             Self::OplogOverrun => "oplog_overrun",
@@ -40,6 +64,7 @@ impl GapReason {
             Self::Unreadable => "unreadable",
             Self::Operator => "operator",
             Self::Expired => "expired",
+            Self::NotReplayable => "not_replayable",
             Self::Other(text) => text,
         }
     }
@@ -53,6 +78,7 @@ impl From<&str> for GapReason {
             "unreadable" => Self::Unreadable,
             "operator" => Self::Operator,
             "expired" => Self::Expired,
+            "not_replayable" => Self::NotReplayable,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -76,7 +102,7 @@ impl<'de> Deserialize<'de> for GapReason {
     }
 }
 
-/// History `(after, through]` that is known to be lost.
+/// History `(after, through]` that is known to be lost, or that cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     format: u32,
@@ -99,6 +125,17 @@ impl Gap {
         detail: impl Into<String>,
     ) -> Self {
         Self { format: FORMAT, after, through, reason, recorded_at: recorded_at.into(), detail: detail.into() }
+    }
+
+    /// Around the entries from `first` to `last`, of which these two cannot be replayed: what comes before can be restored,
+    /// and so can `last` and what follows, but not the one from a snapshot of the other.
+    pub fn not_replayable(
+        first: ClusterTime,
+        last: ClusterTime,
+        recorded_at: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::new(first.predecessor(), last, GapReason::NotReplayable, recorded_at, detail)
     }
 
     pub fn key(&self, lineage: &LineageId) -> ObjectKey {
@@ -150,6 +187,14 @@ mod tests {
     fn a_reason_of_a_later_version_is_kept() {
         let later = r#"{"format":1,"after":"1:0","through":"2:0","reason":"solar_flare","recorded_at":"2026-01-02T03:04:05Z","who":"x"}"#;
         assert_eq!(Gap::from_json(later.as_bytes()).unwrap().reason, GapReason::Other("solar_flare".into()));
+    }
+
+    #[test]
+    fn a_gap_around_one_entry_ends_with_it() {
+        let gap = Gap::not_replayable(ClusterTime::new(10, 1), ClusterTime::new(10, 1), "2026-01-02T03:04:05Z", "why");
+        assert_eq!((gap.after, gap.through), (ClusterTime::new(10, 0), ClusterTime::new(10, 1)));
+        let read = Gap::from_json(&gap.to_json().unwrap()).unwrap();
+        assert_eq!((&read.reason, read.reason.as_str()), (&GapReason::NotReplayable, "not_replayable"));
     }
 
     #[test]

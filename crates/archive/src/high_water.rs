@@ -72,7 +72,7 @@ impl HighWater {
     pub fn missing_slices(&self, coverage: &Coverage) -> Option<Shortfall> {
         let archived_through = coverage.claimed_through();
         let recorded_gaps = coverage.problems.iter().filter_map(|problem| match problem {
-            CoverageProblem::Gap(gap) => Some(gap.through),
+            CoverageProblem::Gap(gap) if gap.reason.explains_missing_slices() => Some(gap.through),
             _ => None,
         });
         let accounted = archived_through.into_iter().chain(recorded_gaps).max();
@@ -191,9 +191,11 @@ mod tests {
         let missing = |archived_through| Shortfall::SlicesMissing { recorded_through: at(9), archived_through };
         assert_eq!(mark(9, None).shortfalls(&coverage(&[(1, 5), (5, 8)]), []), [missing(Some(at(8)))]);
         assert_eq!(mark(9, None).shortfalls(&coverage(&[]), []), [missing(None)]);
-        let recorded = |through| Coverage::of(&[slice(1, 8, 1, 0)], &[gap(8, through, GapReason::Operator)]);
-        assert_eq!(mark(9, None).shortfalls(&recorded(9), []), []);
-        assert_eq!(mark(12, None).shortfalls(&recorded(9), []).len(), 1);
+        let recorded = |through, reason| Coverage::of(&[slice(1, 8, 1, 0)], &[gap(8, through, reason)]);
+        assert_eq!(mark(9, None).shortfalls(&recorded(9, GapReason::Operator), []), []);
+        assert_eq!(mark(12, None).shortfalls(&recorded(9, GapReason::Operator), []).len(), 1);
+        // That one was archived.
+        assert_eq!(mark(9, None).shortfalls(&recorded(9, GapReason::NotReplayable), []), [missing(Some(at(8)))]);
     }
 
     #[test]

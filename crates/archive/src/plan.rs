@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Finding, SnapshotSummary, StoredSlice};
 use crate::coverage::{Coverage, CoverageProblem};
+use crate::gap::{Gap, GapReason};
 use crate::target::{RestoreTarget, WallTarget};
 use crate::{ClusterTime, LineageId, SnapshotId};
 
@@ -87,6 +88,8 @@ struct Question<'a> {
     resolved: ClusterTime,
     /// The latest `end` with which a snapshot does not already contain what the target excludes; `None`: no snapshot can.
     latest_end: Option<ClusterTime>,
+    /// Whether the entry at `resolved` is left out. It must be found then, to be sure that it is the one that was meant.
+    excludes: bool,
 }
 
 impl<'a> Question<'a> {
@@ -151,8 +154,8 @@ pub fn plan_restore_with(
         target: ResolvedTarget {
             requested: target.to_string(),
             resolved: question.resolved,
-            inclusive: !matches!(target, RestoreTarget::Before(_)),
-            must_exist: matches!(target, RestoreTarget::Before(_)),
+            inclusive: !question.excludes,
+            must_exist: question.excludes,
             wall_limit_ms: match target {
                 RestoreTarget::Time(time) => time.limit_ms(),
                 _ => None,
@@ -178,6 +181,8 @@ fn ask<'a>(catalog: &'a Catalog, coverage: &'a Coverage, target: &'a RestoreTarg
             (newest, Some(newest))
         }
         RestoreTarget::At(time) => (*time, Some(*time)),
+        // The record proves that the entry is there, and everything before it can be replayed.
+        RestoreTarget::Before(time) if is_not_replayable(catalog, *time) => (time.predecessor(), before(*time)),
         RestoreTarget::Before(time) => (*time, before(*time)),
         RestoreTarget::Time(WallTarget { seconds, millis: None }) => whole_second(*seconds),
         // A snapshot that ends within the second may already hold entries of a later millisecond.
@@ -197,7 +202,14 @@ fn ask<'a>(catalog: &'a Catalog, coverage: &'a Coverage, target: &'a RestoreTarg
             (snapshot.end, Some(snapshot.end))
         }
     };
-    Ok(Question { catalog, coverage, target, resolved, latest_end })
+    let excludes = matches!(target, RestoreTarget::Before(time) if resolved == *time);
+    Ok(Question { catalog, coverage, target, resolved, latest_end, excludes })
+}
+
+/// Whether a gap is recorded that begins with the entry at `time`.
+fn is_not_replayable(catalog: &Catalog, time: ClusterTime) -> bool {
+    let begins = |gap: &Gap| gap.reason == GapReason::NotReplayable && before(time) == Some(gap.after);
+    catalog.gaps.iter().any(begins)
 }
 
 fn before(time: ClusterTime) -> Option<ClusterTime> {

@@ -8,6 +8,7 @@
 
 mod collection;
 mod error;
+mod policy;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -15,5 +16,6 @@ mod transactions;
 
 pub use collection::{Collection, CollectionTtl, ListedCollection, TtlIndex};
 pub use error::SurveyError;
+pub use policy::check_entry;
 pub use survey::{Flow, ReplayLimit, Resolution, SkipReason, Skipped, Survey};
 pub use transactions::TransactionOutcomes;

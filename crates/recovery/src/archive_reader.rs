@@ -23,6 +23,7 @@ use crate::failure::{Failure, FailureKind, Result};
 mod lineages;
 
 pub use lineages::Lineages;
+pub(crate) use lineages::no_lineage;
 
 /// The largest of the small JSON objects.
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
@@ -73,6 +74,21 @@ impl ArchiveReader {
             Ok(mark) => catalog.high_water = mark,
             Err(finding) => catalog.unusable.push(finding),
         }
+        // Before the slices: a snapshot that is published meanwhile must not look like one without its oplog.
+        let folders = self.store.list_folders(&ObjectKey::snapshots_prefix(lineage)).await?;
+        let manifests: Vec<_> = stream::iter(folders.iter().filter_map(|folder| folder.parse::<SnapshotId>().ok()))
+            .map(|snapshot| self.published(lineage, snapshot))
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        for (key, manifest) in manifests {
+            match manifest {
+                Some(Ok(PublishedManifest::Complete(manifest))) => catalog.snapshots.push(manifest.summary()),
+                // Without a manifest, or with an abandoned one, it is no snapshot.
+                Some(Ok(PublishedManifest::Abandoned(_))) | None => {}
+                Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
+            }
+        }
         for object in self.store.list_all(&ObjectKey::slices_prefix(lineage)).await? {
             match object.key.parse::<ObjectKey>() {
                 Ok(ObjectKey::Slice { id, encrypted, .. }) if object.size > 0 => {
@@ -90,20 +106,6 @@ impl ArchiveReader {
             match gap {
                 Ok(gap) => catalog.gaps.push(gap),
                 Err(problem) => catalog.unusable.push(finding(object.key, problem)),
-            }
-        }
-        let folders = self.store.list_folders(&ObjectKey::snapshots_prefix(lineage)).await?;
-        let manifests: Vec<_> = stream::iter(folders.iter().filter_map(|folder| folder.parse::<SnapshotId>().ok()))
-            .map(|snapshot| self.published(lineage, snapshot))
-            .buffered(CONCURRENT_READS)
-            .try_collect()
-            .await?;
-        for (key, manifest) in manifests {
-            match manifest {
-                Some(Ok(PublishedManifest::Complete(manifest))) => catalog.snapshots.push(manifest.summary()),
-                // Without a manifest, or with an abandoned one, it is no snapshot.
-                Some(Ok(PublishedManifest::Abandoned(_))) | None => {}
-                Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
             }
         }
         Ok(catalog)

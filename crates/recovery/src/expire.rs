@@ -92,7 +92,7 @@ async fn carry_out(
     // A restore that looked at the notice must not lose what the notice does not speak of.
     let again = plan.notice(notice.by.clone(), notice.expires_at);
     let is_announced = again.snapshots.iter().all(|id| notice.snapshots.contains(id))
-        && again.slices.iter().all(|range| notice.slices.iter().any(|announced| announced.contains(range)));
+        && again.slices.iter().all(|range| notice.slices.iter().any(|announced| announced.from <= range.from && range.through <= announced.through));
     if !is_announced {
         return Err(Failure::new(FailureKind::LeaseHeld, "the archive changed while the expiry was announced")
             .at(reader.place(lineage.as_str()))

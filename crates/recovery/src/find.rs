@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use archive::coverage::{Coverage, CoveredRange};
+use archive::coverage::{Break, Coverage, CoveredRange};
 use archive::oplog::{Entry, OpKind};
 use archive::target::WallTarget;
 use archive::{ClusterTime, CollectionUuid, LineageId};
@@ -54,11 +54,13 @@ pub struct Match {
 }
 
 /// What was looked at; the times are absent when the archive holds nothing of the range that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Scanned {
     pub after: Option<ClusterTime>,
     pub through: Option<ClusterTime>,
     pub slices: u64,
+    /// What of the asked range could not be searched, because it is lost: nobody knows what happened there.
+    pub gaps: Vec<Break>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,9 +79,10 @@ pub async fn find(
     progress: Arc<dyn Progress>,
 ) -> Result<FindResult> {
     let catalog = reader.catalog(lineage).await?;
-    let coverage = Coverage::of_catalog(&catalog);
+    // What cannot be replayed can be read, and is the more worth finding.
+    let coverage = Coverage::of_stored(&catalog);
     let asked = query.range(coverage.archived_through());
-    let mut scanned = Scanned::default();
+    let mut scanned = Scanned { gaps: catalog.unseen(&coverage, asked), ..Scanned::default() };
     let mut scans = Vec::new();
     for window in &coverage.windows {
         let wanted = CoveredRange::new(window.from.max(asked.from), window.through.min(asked.through));

@@ -8,6 +8,7 @@ mod access;
 mod attempts;
 mod check;
 mod create;
+mod fence;
 mod incomplete;
 mod indexes;
 mod load;
@@ -27,11 +28,12 @@ use std::time::Instant;
 
 use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
+use bson::oid::ObjectId;
 use replset::destination::MergedAccess;
 use replset::{ConnectOptions, Destination};
 
 use crate::archive_reader::ArchiveReader;
-use crate::failure::Result;
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 
 pub use release::{ReleaseReport, release};
@@ -138,16 +140,17 @@ async fn attempt(
     phases: &mut Phases,
     attempts: &mut Attempts,
 ) -> Result<Attempted> {
+    let id = ObjectId::new().to_hex();
     let connect = ConnectOptions {
-        app_name: "tidemark-restore".to_owned(),
+        app_name: fence::app_name(&id),
         max_pool: u32::try_from(options.connections + 4).unwrap_or(u32::MAX),
         ..ConnectOptions::default()
     };
     phases.begin("preflight");
     let destination = Destination::open(&options.destination_uri, connect).await?;
-    let (state, plan) = preflight::check(reader, &destination, plan.clone()).await?;
+    let (state, plan) = preflight::check(reader, &destination, &id, plan.clone()).await?;
     let sets_capped_limits_later = create::can_limit_capped(&destination.server_version().await?.version);
-    let context = Context {
+    let mut context = Context {
         sets_capped_limits_later,
         reader: reader.clone(),
         destination,
@@ -168,10 +171,29 @@ async fn attempt(
     }
     attempts.begin(context.state.attempt(), context.state.holder())?;
     context.state.begin(&context.destination, reader.id(), &plan).await?;
+    if context.state.is_resumed() {
+        phases.begin("fence");
+    }
+    fence::fence(&context).await?;
+    context.state = Arc::new(context.state.reread(&context.destination).await?);
     match write(&context, &plan, &manifest, &window, phases).await {
         Ok(written) => Ok(Attempted { context, plan, window, written }),
+        Err(failure) if was_taken_over(&context, &failure).await => {
+            Err(RestoreState::taken_over().at(context.destination.server()))
+        }
         Err(failure) => Err(incomplete::explain(&context, &plan, failure).await),
     }
+}
+
+/// Whoever takes a destination over kills the commands that are under way and writes beside those that follow, so what
+/// stopped this attempt may be none of its own doing.
+async fn was_taken_over(context: &Context, failure: &Failure) -> bool {
+    // One that passes is tried again, and asks before it does.
+    failure.kind != FailureKind::Unreachable
+        && matches!(
+            context.state.confirm_owner(&context.destination).await,
+            Err(Failure { kind: FailureKind::LeaseHeld, .. })
+        )
 }
 
 /// What writing everything has brought.

@@ -15,7 +15,7 @@ use archive::lineage::LineageRecord;
 use serde::Serialize;
 use store::ObjectStoreExt;
 
-use crate::archive_reader::ArchiveReader;
+use crate::archive_reader::{ArchiveReader, no_lineage};
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
 
@@ -98,9 +98,12 @@ pub struct VerifyReport {
     pub level: VerifyLevel,
     pub checked: Checked,
     pub coverage: VerifyCoverage,
-    /// Ascending by object; not more than a thousand.
+    /// Ascending by object, not more than a thousand; behind them the lineages of which nothing can be restored.
     pub findings: Vec<Finding>,
     pub findings_total: u64,
+    /// Whether an object is wrong or missing: without that, findings say only that nothing can be restored yet.
+    #[serde(skip)]
+    pub is_damaged: bool,
     /// What is remarkable but not wrong: unfinished snapshots, recorded gaps, foreign objects.
     pub notes: Vec<Finding>,
 }
@@ -123,7 +126,10 @@ pub async fn verify(
     let mut context = Context { reader, options, progress: &*progress, findings: Findings::default() };
     let mut lineages = Vec::new();
     for lineage in lineage_folders(&mut context, lineage).await? {
-        lineages.push(verify_lineage(&mut context, &lineage).await?);
+        lineages.extend(verify_lineage(&mut context, &lineage).await?);
+    }
+    if lineages.is_empty() {
+        context.findings.nothing_restorable(no_lineage());
     }
     Ok(context.findings.report(options, lineages))
 }
@@ -148,30 +154,36 @@ async fn lineage_folders(context: &mut Context<'_>, wanted: Option<&LineageId>) 
     }
 }
 
-async fn verify_lineage(context: &mut Context<'_>, lineage: &LineageId) -> Result<CoveredLineage> {
+/// `None` for a folder that only looks like a lineage.
+async fn verify_lineage(context: &mut Context<'_>, lineage: &LineageId) -> Result<Option<CoveredLineage>> {
     // Before everything else: what is archived meanwhile must not look like a loss.
     let mark = context.reader.high_water(lineage).await;
     let is_known = lineage_record(context, lineage).await?;
+    let published = snapshot::published(context, lineage).await?;
     let mut catalog = oplog::verify(context, lineage).await?;
-    if !is_known && catalog.slices.is_empty() && catalog.gaps.is_empty() {
+    if !is_known && catalog.slices.is_empty() && catalog.gaps.is_empty() && matches!(mark, Ok(None)) {
         let folders = context.reader.store().list_folders(&ObjectKey::snapshots_prefix(lineage)).await?;
         if folders.is_empty() {
             context.findings.note(lineage.to_string(), "a folder that is not a lineage");
-            return Ok(covered(&catalog));
+            return Ok(None);
         }
     }
     if !is_known {
         let key = ObjectKey::Lineage { lineage: lineage.clone() };
         context.findings.add(key.to_string(), "it is missing: nothing says whose history this is");
     }
-    snapshot::verify_all(context, &mut catalog).await?;
+    snapshot::verify_all(context, &mut catalog, &published).await?;
     records::verify(context, lineage).await?;
     match mark {
         Ok(Some(mark)) => compare(context, &catalog, &mark).await?,
         Ok(None) => {}
         Err(finding) => context.findings.add(finding.object, finding.problem),
     }
-    Ok(covered(&catalog))
+    let coverage = Coverage::of_catalog(&catalog);
+    if let Some(finding) = catalog.nothing_restorable(&coverage) {
+        context.findings.nothing_restorable(finding);
+    }
+    Ok(Some(covered(&catalog, coverage)))
 }
 
 /// Whether everything that the mark speaks of is still there.
@@ -204,8 +216,7 @@ async fn lineage_record(context: &mut Context<'_>, lineage: &LineageId) -> Resul
     Ok(true)
 }
 
-fn covered(catalog: &Catalog) -> CoveredLineage {
-    let coverage = Coverage::of_catalog(catalog);
+fn covered(catalog: &Catalog, coverage: Coverage) -> CoveredLineage {
     let gaps = coverage.problems.iter().filter(|problem| !problem.is_integrity());
     CoveredLineage {
         lineage: catalog.lineage.clone(),

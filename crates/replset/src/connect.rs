@@ -59,6 +59,14 @@ pub struct Connection {
     server: Arc<str>,
     command_timeout: Duration,
     is_direct: bool,
+    reads: Reads,
+}
+
+/// Who answers reads of a connection to a whole replica set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Nearest,
+    Primary,
 }
 
 struct Template {
@@ -148,7 +156,7 @@ impl Connection {
             ReplsetError::from_driver(&error, "use the connection string", &server).with_kind(ErrorKind::InvalidUri)
         })?;
         let command_timeout = template.options.command_timeout;
-        let connection = Self { client, template, server, command_timeout, is_direct };
+        let connection = Self { client, template, server, command_timeout, is_direct, reads: Reads::Nearest };
         connection.prove_usable().await?;
         Ok(connection)
     }
@@ -185,6 +193,18 @@ impl Connection {
         }
     }
 
+    /// The same connection, all of whose reads are answered by the primary: only there everything stands that was written.
+    #[must_use]
+    pub fn on_primary(self) -> Self {
+        Self { reads: Reads::Primary, ..self }
+    }
+
+    /// `None` is the driver's default: the primary.
+    fn selection(&self) -> Option<SelectionCriteria> {
+        let nearest = || SelectionCriteria::ReadPreference(ReadPreference::Nearest { options: None });
+        (self.reads == Reads::Nearest).then(nearest)
+    }
+
     /// Host or hosts, without credentials: for messages.
     pub fn server(&self) -> &str {
         &self.server
@@ -199,11 +219,15 @@ impl Connection {
         self.command_timeout
     }
 
-    /// Runs a command on this member, or on the nearest member when the connection is to a whole replica set.
+    /// Runs a command on this member; when the connection is to a whole replica set on the nearest member, or on the
+    /// primary (`on_primary`).
     pub async fn run(&self, database: &str, operation: &'static str, command: RawDocumentBuf) -> Result<Reply> {
         let database = self.client.database(database);
         let run = || async {
-            let run = database.run_raw_command(command.clone()).selection_criteria(nearest());
+            let mut run = database.run_raw_command(command.clone());
+            if let Some(chosen) = self.selection() {
+                run = run.selection_criteria(chosen);
+            }
             self.limited(operation, async { run.await }).await
         };
         self.until_known(run).await.map(Reply)
@@ -238,7 +262,7 @@ impl Connection {
         self.limited_to(timeout, operation, run).await.map(Reply)
     }
 
-    /// Opens a cursor on this member (or the nearest) and returns its raw batches.
+    /// Opens a cursor where `run` would run the command, and returns its raw batches.
     pub(crate) async fn batches(
         &self,
         database: &str,
@@ -249,8 +273,8 @@ impl Connection {
         let database = self.client.database(database);
         let open = || async {
             let mut run = database.run_raw_cursor_command(command.clone());
-            if !settings.on_primary {
-                run = run.selection_criteria(nearest());
+            if let Some(chosen) = self.selection() {
+                run = run.selection_criteria(chosen);
             }
             if let Some(documents) = settings.batch_documents {
                 run = run.batch_size(documents);
@@ -314,17 +338,12 @@ impl Connection {
     }
 }
 
-fn nearest() -> SelectionCriteria {
-    SelectionCriteria::ReadPreference(ReadPreference::Nearest { options: None })
-}
-
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct CursorSettings {
     /// Documents per following batch; by default as many as fit into a reply (16 MB).
     pub batch_documents: Option<u32>,
     /// For tailable cursors: how long the server waits for new documents before it answers with none.
     pub await_data: Option<Duration>,
-    pub on_primary: bool,
 }
 
 #[derive(Debug, Clone, Default)]

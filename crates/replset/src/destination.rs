@@ -1,4 +1,5 @@
-//! The apply side: writes to the primary of a restore's destination.
+//! The apply side: writes to the primary of a restore's destination, and reads there only. A secondary may not have yet
+//! what was written; it lacks collections and indexes, and a destination that is not empty looks empty there.
 //!
 //! Everything goes through raw commands, so that bytes arrive as they are. Writes are acknowledged by the primary
 //! only (`w: 1`); [`Destination::majority_barrier`] makes everything before it durable on a majority, and
@@ -17,6 +18,7 @@ use crate::raw::{RawWriter, elements, field};
 use crate::topology::{Hello, ServerVersion, Topology, server_version};
 
 mod insert;
+mod operations;
 mod progress;
 mod read;
 mod schema;
@@ -24,6 +26,7 @@ mod update;
 mod users;
 
 pub use insert::{InsertMode, InsertOutcome};
+pub use operations::RunningWrite;
 pub use update::{Change, Outcome, Update};
 pub use users::{MergedAccess, USERS_AND_ROLES};
 
@@ -47,10 +50,12 @@ impl Destination {
     }
 
     pub async fn new(connection: Connection) -> Result<Self> {
+        let connection = connection.on_primary();
         Hello::fetch_from_primary(&connection).await?;
         Ok(Self { connection })
     }
 
+    /// Reads from the primary, too.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }

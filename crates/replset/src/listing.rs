@@ -106,7 +106,7 @@ pub async fn list_databases(member: &Connection, after: Option<ClusterTime>) -> 
 
 /// The protected collections of one database, with their indexes, ordered by name.
 pub async fn list_database(member: &Connection, database: &str, after: Option<ClusterTime>) -> Result<Listing> {
-    let entries = entries(member, database, after, false).await?;
+    let entries = entries(member, database, after).await?;
     let mut listing = Listing { operation_time: entries.operation_time.unwrap_or_default(), ..Listing::default() };
     let mut collections = Vec::new();
     for entry in &entries.documents {
@@ -134,13 +134,11 @@ pub(crate) async fn entries(
     member: &Connection,
     database: &str,
     after: Option<ClusterTime>,
-    on_primary: bool,
 ) -> Result<crate::connect::Collected> {
     let mut command = RawWriter::default();
     command.i32("listCollections", 1).begin_document("cursor").i32("batchSize", i32::MAX).end();
     read_after(&mut command, after);
-    let settings = CursorSettings { on_primary, ..CursorSettings::default() };
-    member.collect(database, "list collections", command.finish(), settings).await
+    member.collect(database, "list collections", command.finish(), CursorSettings::default()).await
 }
 
 #[derive(Debug)]
@@ -248,8 +246,7 @@ fn read_after(command: &mut RawWriter, after: Option<ClusterTime>) {
 /// Names of the collections of a database that are ordinary ones, and of its views; for the destination's emptiness.
 pub(crate) async fn names(connection: &Connection, database: &str) -> Result<Vec<Namespace>> {
     let command = rawdoc! { "listCollections": 1, "nameOnly": true, "authorizedCollections": false };
-    let settings = CursorSettings { on_primary: true, ..CursorSettings::default() };
-    let listed = connection.collect(database, "list collections", command, settings).await?;
+    let listed = connection.collect(database, "list collections", command, CursorSettings::default()).await?;
     let names = listed.documents.iter().filter_map(|entry| entry.get_str("name").ok());
     let mut names: Vec<Namespace> = names.map(|name| Namespace::new(database, name)).collect();
     names.sort_unstable();

@@ -41,21 +41,15 @@ pub async fn entry_before(member: &Connection, time: ClusterTime) -> Result<Opti
     first(member, rawdoc! { "ts": { "$lt": bson::Timestamp::from(time) } }, -1).await
 }
 
-/// The newest committed write after `after`, the server's own no-ops aside. Of the primary when `on_primary`: a secondary
-/// knows only what it has.
-pub async fn newest_write_after(
-    member: &Connection,
-    after: ClusterTime,
-    on_primary: bool,
-) -> Result<Option<ClusterTime>> {
+/// The newest committed write after `after`, the server's own no-ops aside. A secondary knows only what it has.
+pub async fn newest_write_after(member: &Connection, after: ClusterTime) -> Result<Option<ClusterTime>> {
     // Reading backwards ends at `after`, which the server turns into a bound of the scan.
     let command = rawdoc! {
         "find": "oplog.rs", "filter": { "ts": { "$gt": bson::Timestamp::from(after) }, "op": { "$ne": "n" } },
         "sort": { "$natural": -1 }, "limit": 1, "singleBatch": true, "projection": { "ts": 1 },
         "readConcern": { "level": "majority" },
     };
-    let settings = CursorSettings { on_primary, ..CursorSettings::default() };
-    let found = member.collect("local", "look for the newest write", command, settings).await?;
+    let found = member.collect("local", "look for the newest write", command, CursorSettings::default()).await?;
     let ts = found.documents.first().and_then(|entry| entry.get_timestamp("ts").ok());
     Ok(ts.map(Into::into))
 }

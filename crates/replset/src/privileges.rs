@@ -75,7 +75,10 @@ const WRITE: &[&str] = &[
 ];
 
 const DESTINATION: &[(Resource, &[&str])] = &[
-    (Resource::Cluster, &["listDatabases", "replSetGetStatus", "replSetGetConfig", "getParameter", "applyOps"]),
+    (
+        Resource::Cluster,
+        &["listDatabases", "replSetGetStatus", "replSetGetConfig", "getParameter", "inprog", "applyOps"],
+    ),
     (Resource::AnyCollection, WRITE),
     (Resource::AnyCollection, &["listCollections", "renameCollectionSameDB"]),
     (Resource::AnyBuckets, WRITE),

@@ -4,13 +4,15 @@
 
 mod support;
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
 use archive::Namespace;
 use mongodb::Client;
 use mongodb::bson::{Bson, DateTime, Document, RawDocument, RawDocumentBuf, Timestamp, doc, oid::ObjectId, rawdoc};
-use replset::destination::{Change, InsertMode, InsertOutcome, Outcome, Update};
+use replset::destination::{Change, InsertMode, InsertOutcome, Outcome, RunningWrite, Update};
 use replset::raw::DocumentKey;
-use replset::{Destination, ErrorKind};
+use replset::{ConnectOptions, Destination, ErrorKind};
 use support::{connect, listed, options, scan_all, sorted};
 use testkit::{ReplicaSet, weird};
 
@@ -479,5 +481,72 @@ async fn users_and_roles_are_merged_and_the_one_who_restores_survives() -> Resul
     destination.server_version().await?;
     let dropped = destination.drop_database("kinds").await.unwrap_err();
     assert!(matches!(dropped.kind(), ErrorKind::MissingPrivilege(_)), "{dropped}");
+    Ok(())
+}
+
+/// Holds the next insert into `shop.orders` inside the server.
+async fn hold_insert(client: &Client, millis: i32) -> Result<()> {
+    let data = doc! {
+        "failCommands": ["insert"], "namespace": "shop.orders", "blockConnection": true, "blockTimeMS": millis,
+    };
+    let hold = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 }, "data": data };
+    client.database("admin").run_command(hold).await?;
+    Ok(())
+}
+
+/// Waits until so many writes of restores are under way.
+async fn running(destination: &Destination, count: usize) -> Result<Vec<RunningWrite>> {
+    for _ in 0..500 {
+        let writes = destination.running_writes("tidemark-restore").await?;
+        if writes.len() == count {
+            return Ok(writes);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    bail!("there were never {count} writes under way")
+}
+
+#[tokio::test]
+async fn with_the_documented_roles_writes_of_others_are_seen_and_ones_own_are_killed() -> Result<()> {
+    let set = ReplicaSet::builder().auth(true).set_parameter("enableTestCommands", "1").start().await?;
+    let admin = set.client().database("admin");
+    let mut roles: Vec<_> = ["restore", "readWriteAnyDatabase", "clusterMonitor"].map(Bson::from).to_vec();
+    roles.push(doc! { "role": "readWrite", "db": "config" }.into());
+    for user in ["one", "another"] {
+        admin.run_command(doc! { "createUser": user, "pwd": "s3cret", "roles": roles.clone() }).await?;
+    }
+    let open = async |user: &str, attempt: &str| {
+        let options = ConnectOptions { app_name: format!("tidemark-restore {attempt}"), ..options() };
+        Destination::open(&set.uri_as(user, "s3cret"), options).await
+    };
+    let insert = |destination: Destination| {
+        tokio::spawn(async move {
+            let document = rawdoc! { "_id": 1, "fill": "x".repeat(5_000) };
+            let name = Namespace::new("shop", "orders");
+            destination.insert_raw(&name, &[&document], InsertMode::Error, false).await
+        })
+    };
+    let present = async || find(&set.client(), &Namespace::new("shop", "orders"), 1).await;
+    let new = open("one", "new").await?;
+    assert_eq!(new.running_writes("tidemark-restore").await?, []);
+
+    hold_insert(&set.client(), 30_000).await?;
+    let held = insert(open("one", "old").await?);
+    let write = running(&new, 1).await?.remove(0);
+    assert_eq!((&*write.app_name, &*write.command), ("tidemark-restore old", "insert"));
+    assert!(new.kill_operation(write.id).await?);
+    running(&new, 0).await?;
+    let error = held.await?.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (Some(11601), false), "{error}");
+    assert_eq!(present().await?, None);
+    assert!(!new.kill_operation(write.id).await?, "it is over");
+
+    hold_insert(&set.client(), 2_000).await?;
+    let held = insert(open("another", "old").await?);
+    let write = running(&new, 1).await?.remove(0);
+    assert!(!new.kill_operation(write.id).await?, "that takes `killop`");
+    running(&new, 0).await?;
+    assert_eq!(held.await??.inserted, 1);
+    assert!(present().await?.is_some());
     Ok(())
 }

@@ -146,7 +146,7 @@ async fn a_resume_at_a_deleted_document_is_refused_by_name() -> Result<()> {
 }
 
 #[tokio::test]
-async fn large_collections_come_in_full_replies_and_memory_stays_bounded() -> Result<()> {
+async fn a_large_collection_comes_in_few_and_full_replies() -> Result<()> {
     let set = ReplicaSet::single().await?;
     let name = namespace("shop.large");
     fill(&set.client(), &name, 50, 1_000_000).await?;

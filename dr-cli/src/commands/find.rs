@@ -23,9 +23,10 @@ pub async fn run(context: &Context, args: FindArgs) -> Result<Report> {
     };
     let what = described(&query);
     let found = recovery::find(&reader, &lineage, query, Arc::clone(&context.progress)).await?;
-    let report = Report::new(&found, text(&found))?;
-    if !found.matches.is_empty() {
-        return Ok(report);
+    let report = Report::new(&found, text(&found, &what))?;
+    let is_complete = found.scanned.gaps.is_empty();
+    if !is_complete || !found.matches.is_empty() {
+        return Ok(report.with_findings_if(!is_complete));
     }
     let failure = Failure::new(FailureKind::NotFound, format!("no {what} is in the archive"))
         .at(format!("{} of lineage {lineage} in {}", range(&found), reader.store().location()))
@@ -52,16 +53,24 @@ fn range(found: &FindResult) -> String {
     }
 }
 
-fn text(found: &FindResult) -> String {
+fn text(found: &FindResult, what: &str) -> String {
+    let gaps = not_searched(found);
     if found.matches.is_empty() {
-        return String::new();
+        if gaps.is_empty() {
+            return String::new();
+        }
+        return format!(
+            "No {what} in {}.\n{gaps}Whether one happened there is not known. Next: dr-cli status names the nearest \
+             moments that can be restored\n",
+            range(found)
+        );
     }
     let rows = found
         .matches
         .iter()
         .map(|m| [m.wall.clone(), m.at.to_string(), m.op.clone(), shown_name(m), count(m.count), m.last.to_string()]);
     let mut text = table(["WALL CLOCK", "AT", "OPERATION", "NAMESPACE", "COUNT", "LAST"], rows, &[4]) + "\n\n";
-    text.push_str(&format!("Searched {}.\n", range(found)));
+    text.push_str(&format!("Searched {}.\n{gaps}", range(found)));
     if found.truncated {
         text.push_str("There are more: drops and renames are shown first, then the largest. Narrow with --namespace, --op, --since.\n");
     }
@@ -73,6 +82,15 @@ fn text(found: &FindResult) -> String {
         ));
     }
     text
+}
+
+/// A line for each stretch of history that is lost: what happened there, no search can tell.
+fn not_searched(found: &FindResult) -> String {
+    let lines = found.scanned.gaps.iter().map(|gap| {
+        let (after, through) = (moment(gap.after), moment(gap.through));
+        format!("NOT SEARCHED: after {after} through {through}: this history is lost ({})\n", gap.reason)
+    });
+    lines.collect()
 }
 
 /// Which one is likely to be meant: what takes a whole collection away, else the largest; of equals the latest.

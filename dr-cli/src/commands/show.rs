@@ -1,9 +1,11 @@
 //! `dr-cli show ID`: one snapshot and its collections.
 
+use archive::catalog::{Catalog, Finding, SnapshotSummary};
 use archive::collection_page::{CollectionRecord, ScanOutcome};
+use archive::layout::ObjectKey;
 use archive::manifest::SnapshotManifest;
 use archive::{ClusterTime, CollectionUuid, LineageId, Namespace, SnapshotId};
-use recovery::{ArchiveReader, Failure, FailureKind, Result};
+use recovery::{Failure, FailureKind, Result};
 use serde::Serialize;
 
 use crate::args::ShowArgs;
@@ -17,6 +19,8 @@ use crate::output::time::moment;
 struct Shown {
     snapshot: ShownSnapshot,
     collections: Vec<ShownCollection>,
+    /// Newer snapshots that cannot be shown, when the latest one was asked for.
+    findings: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -56,26 +60,41 @@ struct ShownCollection {
 pub async fn run(context: &Context, args: &ShowArgs) -> Result<Report> {
     let reader = context.open().await?;
     let lineage = context.lineage(&reader).await?.lineage;
-    let id = snapshot_id(&reader, &lineage, &args.snapshot).await?;
+    let catalog = reader.catalog(&lineage).await?;
+    let is_latest = args.snapshot == "latest";
+    let id = if is_latest { latest(&catalog)? } else { snapshot_id(&args.snapshot)? };
+    let findings = if is_latest { newer_than(&id, &catalog) } else { Vec::new() };
     let manifest = reader.manifest(&lineage, &id).await?;
     let mut collections: Vec<_> = reader.all_collections(&manifest).await?.iter().map(shown_collection).collect();
     collections.sort_by(|a, b| a.namespace.cmp(&b.namespace));
-    let damaged = reader.missing_object(&lineage, &id).await?;
-    let shown = Shown { snapshot: shown_snapshot(manifest, damaged), collections };
-    let has_findings = shown.snapshot.damaged.is_some();
+    let examined = catalog::examine(&reader, catalog.with_only(&id)).await?;
+    let damaged = examined.snapshots.first().and_then(SnapshotSummary::defect);
+    let shown = Shown { snapshot: shown_snapshot(manifest, damaged), collections, findings };
+    let has_findings = shown.snapshot.damaged.is_some() || !shown.findings.is_empty();
     Ok(Report::new(&shown, text(&shown))?.with_findings_if(has_findings))
 }
 
-async fn snapshot_id(reader: &ArchiveReader, lineage: &LineageId, text: &str) -> Result<SnapshotId> {
-    if text == "latest" {
-        let newest = catalog::inspect(reader, lineage).await?.snapshots.pop();
-        return newest.map(|snapshot| snapshot.id).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, "there is no snapshot")
-                .at(format!("lineage {lineage}"))
-                .because("none was published yet, or all have expired")
-                .then("sidecar snapshot")
-        });
-    }
+/// The one that is consistent at the latest moment.
+fn latest(catalog: &Catalog) -> Result<SnapshotId> {
+    let latest = catalog.snapshots.iter().max_by_key(|snapshot| (snapshot.end, &snapshot.id));
+    latest.map(|snapshot| snapshot.id.clone()).ok_or_else(|| {
+        Failure::new(FailureKind::NotFound, "there is no snapshot")
+            .at(format!("lineage {}", catalog.lineage))
+            .because("none was published yet, or all have expired")
+            .then("sidecar snapshot")
+    })
+}
+
+/// What is wrong with snapshots that were started after this one: the latest one may be among them.
+fn newer_than(id: &SnapshotId, catalog: &Catalog) -> Vec<Finding> {
+    let is_newer = |finding: &Finding| match finding.object.parse() {
+        Ok(ObjectKey::Manifest { snapshot, .. }) => snapshot > *id,
+        _ => false,
+    };
+    catalog.snapshot_findings().into_iter().filter(is_newer).collect()
+}
+
+fn snapshot_id(text: &str) -> Result<SnapshotId> {
     text.strip_prefix("snapshot:").unwrap_or(text).parse().map_err(|error: archive::ids::ParseIdError| {
         Failure::new(FailureKind::Usage, error.to_string())
             .at("the command line")
@@ -153,10 +172,12 @@ fn text(shown: &Shown) -> String {
         ]
     });
     let collections = table(["COLLECTION", "DOCUMENTS", "PLAIN", "STORED", "INDEXES", ""], rows, &[1, 2, 3, 4]);
+    let findings = shown.findings.iter().map(|finding| format!("FINDING: {}: {}\n", finding.object, finding.problem));
     format!(
-        "Snapshot {}\n{}\n{collections}\n\nNext: dr-cli plan --to snapshot:{}\n",
+        "Snapshot {}\n{}\n{collections}\n\n{}Next: dr-cli plan --to snapshot:{}\n",
         snapshot.id,
         facts(&list),
+        findings.collect::<String>(),
         snapshot.id
     )
 }

@@ -1,7 +1,7 @@
 //! `dr-cli status`: can I restore, and to when?
 
 use archive::catalog::{Catalog, Finding, SnapshotSummary};
-use archive::coverage::{Coverage, CoverageProblem, RestoreWindow};
+use archive::coverage::{Break, Coverage, CoverageProblem, RestoreWindow};
 use archive::lineage::{LineageRecord, Parent};
 use archive::{ClusterTime, LineageId};
 use recovery::Result;
@@ -18,7 +18,7 @@ struct Status {
     archive_id: String,
     location: String,
     lineages: Vec<LineageStatus>,
-    /// Lineages that cannot be shown.
+    /// Lineages that cannot be shown, or that there is none.
     findings: Vec<Finding>,
 }
 
@@ -36,14 +36,6 @@ struct LineageStatus {
     /// Drills are not part of this release.
     last_drill: Option<LastDrill>,
     findings: Vec<Finding>,
-}
-
-/// History that is not there, recorded or not.
-#[derive(Serialize)]
-struct Break {
-    after: ClusterTime,
-    through: ClusterTime,
-    reason: String,
 }
 
 #[derive(Serialize)]
@@ -75,7 +67,7 @@ fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> Lineage
         replica_set: record.replica_set,
         parent: record.parent,
         windows: coverage.restore_windows(&catalog.snapshots),
-        gaps: coverage.problems.iter().filter_map(broken).collect(),
+        gaps: coverage.problems.iter().filter_map(CoverageProblem::as_break).collect(),
         archived_through,
         archived_through_age_seconds: archived_through.map(|at| (now - i64::from(at.seconds)).max(0)),
         last_snapshot: catalog.snapshots.last().cloned(),
@@ -84,26 +76,13 @@ fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> Lineage
     }
 }
 
-/// The part of a problem that says that history is missing. Where the term fell, a hole or gap says it too.
-fn broken(problem: &CoverageProblem) -> Option<Break> {
-    let reason = match problem {
-        CoverageProblem::Gap(gap) => gap.reason.to_string(),
-        CoverageProblem::Hole(_) | CoverageProblem::Fork { .. } => problem.kind().to_owned(),
-        CoverageProblem::TermFell { .. } | CoverageProblem::NotARange(_) | CoverageProblem::OtherThanNamed { .. } => {
-            return None;
-        }
-    };
-    let range = problem.range();
-    Some(Break { after: range.from, through: range.through, reason })
-}
-
 fn text(status: &Status) -> String {
     let mut text = format!("Archive {} at {}\n", status.archive_id, status.location);
-    if status.lineages.is_empty() {
-        text.push_str("\nNothing is archived yet: no sidecar has written here.\n");
-    }
     for finding in &status.findings {
         text.push_str(&format!("FINDING: {}: {}\n", finding.object, finding.problem));
+    }
+    if status.lineages.is_empty() {
+        text.push_str("NOTHING CAN BE RESTORED. Next: check --archive; `sidecar run` archives and takes a snapshot\n");
     }
     for lineage in &status.lineages {
         text.push_str(&format!("\nLineage {} (replica set {})\n", lineage.id, lineage.replica_set));
@@ -127,7 +106,13 @@ fn lineage_facts(lineage: &LineageStatus) -> Vec<(&'static str, String)> {
         facts.push(("restorable", range));
     }
     for gap in &lineage.gaps {
-        facts.push(("lost", format!("after {} through {}: {}", moment(gap.after), moment(gap.through), gap.reason)));
+        let range = format!("after {} through {}", moment(gap.after), moment(gap.through));
+        facts.push(if gap.is_archived() {
+            let advice = "restore to before it, or from a later snapshot";
+            ("not replayable", format!("{range}: {}; {advice}", gap.detail.escape_debug()))
+        } else {
+            ("lost", format!("{range}: {}", gap.reason))
+        });
     }
     facts.push((
         "archived through",
@@ -176,6 +161,8 @@ fn answer(lineage: &LineageStatus) -> String {
             "NOTHING CAN BE RESTORED: no sound snapshot has the oplog that it needs. Next: dr-cli verify --level list"
                 .to_owned()
         }
-        _ => "NOTHING CAN BE RESTORED YET: there is no snapshot. Next: sidecar snapshot".to_owned(),
+        _ => "NOTHING CAN BE RESTORED YET: there is no snapshot. `sidecar run` takes the first one as soon as it starts. \
+              Next: sidecar snapshot"
+            .to_owned(),
     }
 }

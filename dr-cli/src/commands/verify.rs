@@ -25,6 +25,15 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
     let report = recovery::verify(&reader, lineage.as_ref(), options, Arc::clone(&context.progress)).await?;
     let output = Report::new(&report, text(&report))?;
     let Some(first) = report.findings.first() else { return Ok(output) };
+    if !report.is_damaged {
+        // Nothing is wrong with what is there, but it is no backup.
+        let kind = if report.coverage.lineages.is_empty() { FailureKind::NotFound } else { FailureKind::NotRestorable };
+        let failure = Failure::new(kind, &first.problem)
+            .at(reader.place(&first.object))
+            .because("the first snapshot is still being taken, nothing takes snapshots, or --archive is another place")
+            .then("dr-cli status shows what there is; sidecar snapshot takes a snapshot now");
+        return Ok(output.with_ending(Ending::Failed(failure)));
+    }
     let failure = Failure::new(
         FailureKind::Integrity,
         format!("{}; the first: {}", plural(report.findings_total, "finding"), first.problem),
@@ -80,6 +89,9 @@ fn text(report: &VerifyReport) -> String {
         text.push_str(&format!("FINDING: {}: {}\n", finding.object, finding.problem));
     }
     match report.findings_total {
+        _ if !report.is_damaged && report.findings_total > 0 => {
+            text.push_str("What was checked is sound, but it is not enough to restore anything.\n");
+        }
         0 => text.push_str("Everything that was checked is sound.\n"),
         total if total > report.findings.len() as u64 => {
             text.push_str(&format!("{} findings, of which the first are shown.\n", count(total)));

@@ -136,6 +136,11 @@ impl Archive {
         self.put(&gap.key(&self.lineage), gap.to_json().unwrap());
     }
 
+    pub fn add_not_replayable(&self, at: ClusterTime, detail: &str) {
+        let gap = Gap::not_replayable(at, at, "2026-01-01T01:00:00Z", detail);
+        self.put(&gap.key(&self.lineage), gap.to_json().unwrap());
+    }
+
     pub fn put_mark(&self, through: ClusterTime, last_snapshot: Option<&str>) {
         let last_snapshot = last_snapshot.map(|id| id.parse().unwrap());
         let mark = HighWater::new(through, last_snapshot, "2026-01-01T01:00:00Z");

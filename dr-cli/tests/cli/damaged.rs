@@ -245,6 +245,27 @@ fn an_entry_type_that_nobody_knows_is_found_by_decoding() {
 }
 
 #[test]
+fn an_entry_that_cannot_be_replayed_is_found_by_decoding_until_it_is_on_record() {
+    let id = "featureCompatibilityVersion";
+    let mut version = entry(at(40, 1), "u", "admin.system.version", None, doc! { "_id": id, "version": "6.0" });
+    version.insert("o2", doc! { "_id": id });
+    let coll_mod = entry(at(40, 1), "c", "shop.$cmd", Some(ORDERS), doc! { "collMod": "orders", "novelty": 1 });
+    let unnamed = entry(at(40, 1), "i", "shop.orders", None, doc! { "_id": 1 });
+    for (entry, says) in [(version, "feature compatibility"), (coll_mod, "`novelty`"), (unnamed, "no collection UUID")]
+    {
+        let mut archive = Archive::sample();
+        archive.add_slice(at(30, 1), &[entry]);
+        assert_sound(&archive, "hash");
+        assert_found(&archive, "decode", &archive.slice_key(3), says);
+        archive.add_not_replayable(at(40, 2), "another one");
+        assert_found(&archive, "decode", &archive.slice_key(3), says);
+        archive.add_not_replayable(at(40, 1), "why");
+        assert_sound(&archive, "decode");
+        assert!(archive.json(&["verify", "--level", "list"])["notes"].to_string().contains("not_replayable"));
+    }
+}
+
+#[test]
 fn a_broken_lineage_record_or_gap_is_found() {
     let archive = Archive::sample();
     let lineage = ObjectKey::Lineage { lineage: archive.lineage.clone() };

@@ -4,11 +4,13 @@
 
 mod archive;
 mod damaged;
+mod gaps;
 mod reading;
 mod restored;
 mod restoring;
 mod run;
 mod shortened;
 mod targets;
+mod unrestorable;
 mod usage;
 mod verifying;

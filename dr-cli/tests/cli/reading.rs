@@ -49,10 +49,37 @@ fn status_tells_gaps_and_an_archive_without_a_snapshot() {
     let status = archive.json(&["status"]);
     assert_eq!(
         status["lineages"][0]["gaps"],
-        json!([{ "after": time(10, 1), "through": time(20, 1), "reason": "oplog_overrun" }])
+        json!([{ "after": time(10, 1), "through": time(20, 1), "reason": "oplog_overrun", "detail": "the sidecar was down" }])
     );
     assert_eq!(status["lineages"][0]["windows"], json!([{ "from": time(5, 1), "through": time(10, 1) }]));
     assert_eq!(status["lineages"][0]["archived_through"], json!(time(30, 1)));
+}
+
+#[test]
+fn status_tells_in_words_what_cannot_be_replayed_and_splits_the_window_there() {
+    let archive = Archive::sample();
+    let detail = "the feature compatibility version was changed at 1:2\u{1b}";
+    archive.add_not_replayable(at(18, 1), detail);
+    let status = archive.json(&["status"]);
+    let lineage = &status["lineages"][0];
+    // The second snapshot begins before the change and ends after it, so it is none.
+    assert_eq!(lineage["windows"], json!([{ "from": time(10, 1), "through": time(18, 0) }]));
+    assert_eq!(
+        lineage["gaps"],
+        json!([{ "after": time(18, 0), "through": time(18, 1), "reason": "not_replayable", "detail": detail }])
+    );
+    assert_eq!((&status["exit_code"], &lineage["archived_through"]), (&json!(10), &json!(time(30, 1))));
+    let text = archive.run(&["status"]);
+    let told = "not replayable    after 2026-01-01T00:00:18Z (1767225618:0) through 2026-01-01T00:00:18Z (1767225618:1): \
+                the feature compatibility version was changed at 1:2\\u{1b}; restore to before it, or from a later snapshot";
+    assert!(text.code == 10 && text.stdout.contains(told), "{}", text.stdout);
+
+    archive.run(&["plan", "--to", &time(25, 1)]).assert_error(4, &["cannot be replayed", &time(18, 0)]);
+    let plan = archive.json(&["plan", "--to", &format!("before:{}", time(18, 1))]);
+    assert_eq!((&plan["exit_code"], &plan["snapshot_id"]), (&json!(0), &json!(FIRST)));
+    assert_eq!(archive.json(&["plan", "--to", "latest"])["exit_code"], 10, "older than the archive reaches");
+    let found = archive.json(&["find", "--op", "drop"]);
+    assert_eq!(found["scanned"], json!({ "after": time(0, 1), "through": time(30, 1), "slices": 3, "gaps": [] }));
 }
 
 #[test]
@@ -93,7 +120,7 @@ fn show_has_the_collections_of_a_snapshot() {
             "stored_bytes": "[stored_bytes]", "segments": 3, "collections": 2, "dropped_collections": 0,
             "server_version": "6.0.5", "fcv": "6.0", "member": "shop-0:27017", "pinned": false, "damaged": null,
         },
-        "collections": [collection("shop.orders", "01", 3, 2), collection("shop.users", "02", 1, 1)],
+        "collections": [collection("shop.orders", "01", 3, 2), collection("shop.users", "02", 1, 1)], "findings": [],
     });
     assert_eq!(archive.json(&["show", SECOND]), expected);
     assert_eq!(archive.json(&["show", "latest"]), expected);
@@ -118,7 +145,7 @@ fn find_shows_the_disaster_apart_from_the_traffic() {
         archive.json(&["find", "--op", "delete,drop"]),
         json!({
             "schema": 1, "command": "find", "outcome": "ok", "exit_code": 0, "error": null,
-            "scanned": { "after": time(0, 1), "through": time(30, 1), "slices": 3 },
+            "scanned": { "after": time(0, 1), "through": time(30, 1), "slices": 3, "gaps": [] },
             "matches": [
                 found((25, 1), (25, 4), "delete", "shop.orders", "01", 3),
                 found((27, 1), (27, 1), "drop", "shop.users", "02", 1),
@@ -166,7 +193,7 @@ fn find_without_a_match_exits_with_3_and_still_tells_what_it_read() {
     assert_eq!((&object["outcome"], &object["error"]["kind"]), (&json!("refused"), &json!("not_found")));
 
     let later = archive.json(&["find", "--since", "2030-01-01T00:00:00Z"]);
-    assert_eq!(later["scanned"], json!({ "after": null, "through": null, "slices": 0 }));
+    assert_eq!(later["scanned"], json!({ "after": null, "through": null, "slices": 0, "gaps": [] }));
 }
 
 #[test]

@@ -123,14 +123,53 @@ fn a_mark_in_another_place_is_found_there() {
 
 #[test]
 fn a_hole_that_nothing_explains_is_told_with_its_ends() {
-    let archive = Archive::sample();
-    archive.delete(&archive.slice_key(1));
-    let hole = format!("({}, {}]", at(10, 1), at(20, 1));
+    let mut archive = Archive::sample();
+    archive.add_slice(at(40, 1), &[entry(at(50, 1), "n", "", None, doc! {})]);
+    let hole = format!("({}, {}]", at(30, 1), at(40, 1));
     assert_told(&archive, &ObjectKey::slices_prefix(&archive.lineage), &hole);
     assert_eq!(
         archive.json(&["status"])["lineages"][0]["gaps"],
-        json!([{ "after": at(10, 1), "through": at(20, 1), "reason": "hole" }])
+        json!([{ "after": at(30, 1), "through": at(40, 1), "reason": "hole" }])
     );
+}
+
+#[test]
+fn a_snapshot_whose_own_oplog_is_gone_does_not_pass_for_one_that_can_be_restored() {
+    let archive = Archive::sample();
+    archive.delete(&archive.slice_key(0));
+    let key = archive.manifest_key(FIRST).to_string();
+    let lost = format!("no unbroken slices hold ({}, {}]", at(5, 1), at(10, 1));
+    archive.run(&["plan", "--to", &format!("snapshot:{FIRST}")]).assert_error(4, &[]);
+    for command in [&["status"][..], &["list"], &["show", FIRST]] {
+        let object = archive.json(command);
+        assert_eq!((&object["exit_code"], &object["outcome"]), (&json!(10), &json!("findings")), "{object}");
+        assert!(object.to_string().contains(&lost), "{object}");
+    }
+    assert_eq!(objects(&archive.json(&["status"])["lineages"][0]["findings"]), [key.as_str()]);
+    assert_eq!(objects(&archive.json(&["list"])["findings"]), [key.as_str()]);
+    archive.run(&["show", SECOND]).assert_ok();
+    archive.run(&["verify", "--level", "list"]).assert_error(5, &[&lost, &key]);
+}
+
+#[test]
+fn the_latest_snapshot_is_not_shown_as_if_there_were_none_behind_it() {
+    for is_missing in [true, false] {
+        let archive = Archive::sample();
+        archive.put_mark(at(30, 1), Some(SECOND));
+        archive.run(&["show", "latest"]).assert_ok();
+        let key = archive.manifest_key(SECOND);
+        if is_missing {
+            archive.delete(&key);
+        } else {
+            archive.damage(&key, |bytes| bytes.truncate(9));
+        }
+        let shown = archive.json(&["show", "latest"]);
+        assert_eq!((&shown["exit_code"], &shown["snapshot"]["id"]), (&json!(10), &json!(FIRST)), "{shown}");
+        assert_eq!(objects(&shown["findings"]), [key.to_string()]);
+        let text = archive.run(&["show", "latest"]).stdout;
+        assert!(text.contains(&format!("FINDING: {key}")), "{text}");
+        archive.run(&["show", FIRST]).assert_ok();
+    }
 }
 
 #[test]

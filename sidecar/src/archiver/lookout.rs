@@ -45,10 +45,10 @@ impl Lookout {
         }
         let Some(archived) = self.state.borrow().archived_through else { return Ok(()) };
         let whole = self.source.connection().await?;
-        let newest = match oplog::newest_write_after(&whole, archived, true).await {
+        let newest = match oplog::newest_write_after(&whole.on_primary(), archived).await {
             Ok(newest) => newest,
             // Between two primaries a member's own view has to do.
-            Err(_) => oplog::newest_write_after(&member.connection, archived, false).await?,
+            Err(_) => oplog::newest_write_after(&member.connection, archived).await?,
         };
         self.state.send_modify(|state| state.seen.looked(newest));
         Ok(())

@@ -32,6 +32,8 @@ pub struct ArchiverState {
     /// What the server itself showed, whether or not anything was read or could be stored.
     pub seen: OplogSeen,
     pub gaps: u64,
+    /// The newest archived entry that no restore can replay: a snapshot that began before it serves nothing after it.
+    pub broken_at: Option<ClusterTime>,
     /// Where the newest slice ends, once there is one.
     pub newest_slice: Option<ClusterTime>,
     /// What was once archived and is missing.
@@ -164,6 +166,16 @@ impl ArchiveWindow {
     /// Waits until the archiver has recorded more gaps than `known`.
     pub async fn wait_for_gap(&mut self, known: u64) -> Option<u64> {
         self.state.wait_for(|state| state.gaps > known).await.ok().map(|state| state.gaps)
+    }
+
+    /// Waits until an entry after `begin` is archived that cannot be replayed.
+    pub async fn wait_for_break(&mut self, begin: ClusterTime) -> ClusterTime {
+        let broken = self.state.wait_for(|state| state.broken_at.is_some_and(|at| at > begin)).await;
+        match broken.ok().and_then(|state| state.broken_at) {
+            Some(at) => at,
+            // The archiver has ended.
+            None => std::future::pending().await,
+        }
     }
 
     async fn wait<T>(

@@ -41,8 +41,9 @@ pub async fn begin(
     let (begin, wall) = loop {
         let begin = oplog::safe_begin(&member.connection).await?;
         let stamp = EntryStamp::read(&begin.entry).map_err(|problem| Error::Internal(problem.to_owned()))?;
-        let archived_since = window.state().started_after.unwrap_or_default();
-        // A member behind the one that is archived from: what lies before may not be in the archive.
+        let state = window.state();
+        let archived_since = state.started_after.max(state.broken_at).unwrap_or_default();
+        // A member behind the one that is archived from: what lies before may not be in the archive, or not replayable.
         if stamp.at >= archived_since || archive.covers(stamp.at, archived_since).await? {
             break (stamp.optime(), stamp.wall_ms);
         }

@@ -46,6 +46,17 @@ async fn an_oplog_that_rolled_over_while_nobody_archived_leaves_a_gap_that_every
     ensure!(status["windows"].as_array().is_some_and(|windows| windows.len() == 2), "{status}");
     let gap_ends: ClusterTime = gaps[0]["through"].as_str().context("through")?.parse()?;
 
+    // What was written there is not found, and not said not to have happened.
+    let at = lost.to_string();
+    let within = ["find", "--namespace", "shop.orders", "--since", &at, "--until", &at];
+    let found = scenario.cli(&within).await?;
+    let object = found.json()?;
+    let gap = &object["scanned"]["gaps"][0];
+    ensure!(found.exit_code == 10 && object["matches"] == serde_json::json!([]), "{found:?}");
+    ensure!(gap["through"] == at.as_str() && gap["reason"] == gaps[0]["reason"], "{found:?}");
+    let found = scenario.cli(&["find", "--namespace", "shop.orders", "--op", "insert"]).await?;
+    ensure!(found.exit_code == 10 && found.json()?["scanned"]["gaps"] == status["gaps"], "{found:?}");
+
     let set = destination().await?;
     let error = scenario.assert_refused(&set, lost, 4).await?;
     let snapshots = scenario.snapshots().await?;

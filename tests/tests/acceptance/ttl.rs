@@ -63,6 +63,9 @@ async fn old_documents_stay_until_their_indexes_are_released() -> Result<()> {
     scenario.cli_ok(&["release", "--destination", &uri]).await?;
     wait_until_expired(&restored).await?;
     scenario.cli_ok(&["release", "--destination", &uri]).await?;
+    restored.client().database("shop").collection::<Document>("kept").drop().await?;
+    let release = scenario.cli(&["release", "--destination", &uri]).await?;
+    ensure!(release.exit_code == 10 && release.json()?["missing"][0]["namespace"] == "shop.kept", "{release:?}");
     drop(restored);
 
     let set = eager_destination().await?;

@@ -1,4 +1,5 @@
-//! A restore that stood still while the same command was run again: it notices before it writes.
+//! A restore that stood still or died while the same command was run again: it notices before it writes, and what it had
+//! sent already is not carried out behind the back of the other.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use e2e::scenario::restore_arguments;
 use e2e::{Moment, Scenario, server};
 use mongodb::bson::{Document, doc};
 use testkit::processes::binary;
-use testkit::{Detail, Sidecar, capture};
+use testkit::{Detail, ReplicaSet, Sidecar, capture};
 
 /// Writers of a restore.
 const CONNECTIONS: usize = 4;
@@ -48,9 +49,37 @@ async fn assert_taken_over(scenario: &Scenario, moment: &Moment, write: HeldWrit
     Ok(())
 }
 
-/// The documents that the first has not loaded yet are deleted in the window: nobody would delete them again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_that_was_stopped_while_it_loaded_and_taken_over_loads_nothing_more() -> Result<()> {
+/// How long the server sits on what the first has sent; longer than the second takes.
+const HOLD: Duration = Duration::from_secs(25);
+
+/// Ends or stops a restore of which every writer has a command in the server that does not get on, and runs the same
+/// command to its end. Gives the destination, when nothing of either is under way any more.
+async fn assert_fenced(
+    scenario: &Scenario,
+    moment: &Moment,
+    (command, namespace): (&str, &str),
+    interrupt: impl FnOnce(&mut Sidecar) -> Result<()>,
+) -> Result<(ReplicaSet, Sidecar)> {
+    let set = server().set_parameter("enableTestCommands", "1").start().await?;
+    let primary = set.member_client(0).await?;
+    let held = faults::hold_commands(&primary, command, namespace, i32::try_from(CONNECTIONS)?, HOLD).await?;
+    let (at, uri, url) = (moment.at.to_string(), set.uri(), scenario.archive.url());
+    let arguments: Vec<&str> = ["--archive", &url].into_iter().chain(restore_arguments(&at, &uri)).collect();
+    let mut first = Sidecar::run_program(&binary("dr-cli")?, &arguments, &[])?;
+    held.during(async || {
+        interrupt(&mut first)?;
+        scenario.cli_ok(&restore_arguments(&at, &uri)).await
+    })
+    .await?;
+    faults::restores_are_done(&primary).await?;
+    let state = capture(&set.client(), None, Detail::Documents).await?;
+    let harm = moment.state.diff(&state);
+    ensure!(harm.is_empty(), "what the first had sent did harm:\n{}", harm.join("\n"));
+    Ok((set, first))
+}
+
+/// What is to be loaded and deleted again: nobody would delete it a second time.
+async fn deleted_in_the_window() -> Result<(Scenario, Moment)> {
     let mut scenario = Scenario::start().await?;
     scenario.insert("shop", "orders", (0..500).map(|id| doc! { "_id": id, "n": 0 })).await?;
     scenario.fill_for_two_batches("shop", "bulk").await?;
@@ -61,12 +90,11 @@ async fn a_restore_that_was_stopped_while_it_loaded_and_taken_over_loads_nothing
     scenario.run("shop", doc! { "update": "orders", "updates": [bump] }).await?;
     let moment = scenario.archived_moment().await?;
     scenario.stop_archiving().await?;
-    assert_taken_over(&scenario, &moment, HeldWrite::Insert, "shop.bulk").await
+    Ok((scenario, moment))
 }
 
-/// The updates that the first has not replayed yet are of documents that the window changes again and deletes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_that_was_stopped_while_it_replayed_and_taken_over_replays_nothing_more() -> Result<()> {
+/// Updates of documents that the window changes again and deletes.
+async fn updated_in_the_window() -> Result<(Scenario, Moment)> {
     let mut scenario = Scenario::start().await?;
     scenario.insert("shop", "orders", (0..5_000).map(|id| doc! { "_id": id, "n": 0 })).await?;
     scenario.begin_archiving().await?;
@@ -78,5 +106,40 @@ async fn a_restore_that_was_stopped_while_it_replayed_and_taken_over_replays_not
     scenario.run("shop", doc! { "delete": "orders", "deletes": [odd] }).await?;
     let moment = scenario.archived_moment().await?;
     scenario.stop_archiving().await?;
+    Ok((scenario, moment))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_was_stopped_while_it_loaded_and_taken_over_loads_nothing_more() -> Result<()> {
+    let (scenario, moment) = deleted_in_the_window().await?;
+    assert_taken_over(&scenario, &moment, HeldWrite::Insert, "shop.bulk").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_was_stopped_while_it_replayed_and_taken_over_replays_nothing_more() -> Result<()> {
+    let (scenario, moment) = updated_in_the_window().await?;
     assert_taken_over(&scenario, &moment, HeldWrite::Update, "shop.orders").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_restore_had_still_to_load_in_the_server_does_not_come_in_after_the_next_has_replayed()
+-> Result<()> {
+    let (scenario, moment) = deleted_in_the_window().await?;
+    let killed = |first: &mut Sidecar| {
+        first.kill9();
+        Ok(())
+    };
+    assert_fenced(&scenario, &moment, ("insert", "shop.bulk"), killed).await.map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stopped_restore_had_still_to_replay_in_the_server_is_ended_and_it_learns_why() -> Result<()> {
+    let (scenario, moment) = updated_in_the_window().await?;
+    let stopped = |first: &mut Sidecar| first.pause();
+    let (_set, mut first) = assert_fenced(&scenario, &moment, ("update", "shop.orders"), stopped).await?;
+    first.resume()?;
+    let status = first.wait(Duration::from_secs(30)).await?;
+    ensure!(status.code() == Some(7), "{status}: {}", first.log());
+    ensure!(first.log().contains("another restore took over"), "{}", first.log());
+    Ok(())
 }

@@ -82,7 +82,7 @@ pub(crate) fn honest_story() -> impl Strategy<Value = Story> {
     })
 }
 
-/// The same with falsified slices, foreign slices and replaced history.
+/// The same with falsified slices, foreign slices, replaced history and entries that cannot be replayed.
 pub(crate) fn any_story() -> impl Strategy<Value = Story> {
     let changes = prop_oneof![
         3 => Just(Change::Drop),
@@ -108,12 +108,13 @@ fn changed(
     proptest::collection::vec((any::<prop::sample::Index>(), change), count)
 }
 
-fn recorded_gaps(replaced: bool) -> impl Strategy<Value = Vec<Gap>> {
-    let gap = (0..MOMENTS, 1..4_u32, any::<bool>()).prop_map(move |(after, length, other)| {
-        let reason = if replaced && other { GapReason::HistoryReplaced } else { GapReason::OplogOverrun };
-        gap(after, (after + length).min(MOMENTS), reason)
-    });
-    proptest::collection::vec(gap, 0..2)
+/// `breaking`: also those that count where slices hold them.
+fn recorded_gaps(breaking: bool) -> impl Strategy<Value = Vec<Gap>> {
+    let reasons = [GapReason::OplogOverrun, GapReason::HistoryReplaced, GapReason::NotReplayable];
+    let reason = 0..if breaking { reasons.len() } else { 1 };
+    let gap = (0..MOMENTS, 1..4_u32, reason)
+        .prop_map(move |(after, length, reason)| gap(after, (after + length).min(MOMENTS), reasons[reason].clone()));
+    proptest::collection::vec(gap, 0..3)
 }
 
 fn apply(mut slices: Vec<StoredSlice>, changes: Vec<(prop::sample::Index, Change)>) -> Vec<StoredSlice> {
@@ -150,18 +151,15 @@ impl Model {
             sound.iter().copied().partition(|late| sound.iter().any(|peak| outruns(peak, late, &sound, &disputed)));
         disputed.extend(outrun);
         sound = rest;
-        let replaced = |moment: u32| {
-            story.gaps.iter().any(|gap| {
-                matches!(gap.reason, GapReason::HistoryReplaced | GapReason::Expired)
-                    && gap.after < at(moment)
-                    && at(moment) <= gap.through
-            })
+        let breaks = [GapReason::HistoryReplaced, GapReason::NotReplayable, GapReason::Expired];
+        let broken = |moment: u32| {
+            let holds = |gap: &Gap| gap.after < at(moment) && at(moment) <= gap.through;
+            story.gaps.iter().any(|gap| breaks.contains(&gap.reason) && holds(gap))
         };
         let claimed: Vec<bool> =
             (0..=MOMENTS).map(|moment| moment > 0 && real.iter().any(|s| holds(s, moment))).collect();
-        let covered = (0..=MOMENTS)
-            .map(|m| claimed[m as usize] && !disputed.iter().any(|s| holds(s, m)) && !replaced(m))
-            .collect();
+        let covered =
+            (0..=MOMENTS).map(|m| claimed[m as usize] && !disputed.iter().any(|s| holds(s, m)) && !broken(m)).collect();
         Self { covered, claimed, disputed, sound }
     }
 

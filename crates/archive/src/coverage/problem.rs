@@ -19,7 +19,7 @@ pub enum ForkKind {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CoverageProblem {
-    /// Recorded as lost, and no slice has filled it since.
+    /// Recorded as lost, and no slice has filled it since; or recorded as impossible to replay.
     Gap(Gap),
     /// Nothing is stored for the range and nothing says why.
     Hole(CoveredRange),
@@ -74,7 +74,8 @@ impl fmt::Display for CoverageProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gap(gap) => {
-                write!(f, "gap ({}, {}]: this history is lost ({})", gap.after, gap.through, gap.reason)?;
+                let what = gap.reason.what();
+                write!(f, "gap ({}, {}]: this history {what} ({})", gap.after, gap.through, gap.reason)?;
                 if gap.detail.is_empty() { Ok(()) } else { write!(f, "; {}", gap.detail) }
             }
             Self::Hole(range) => {

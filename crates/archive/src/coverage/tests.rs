@@ -90,6 +90,47 @@ fn a_gap_that_slices_filled_later_is_no_problem_unless_history_was_replaced_ther
 }
 
 #[test]
+fn an_entry_that_cannot_be_replayed_breaks_history_that_slices_hold() {
+    let slices = [slice(0, 4, 1, 1), slice(4, 8, 1, 2), slice(8, 12, 1, 3)];
+    let entry =
+        Gap::not_replayable(at(6), at(6), "2026-01-02T03:04:05Z", "the feature compatibility version was changed");
+    let coverage = Coverage::of(&slices, std::slice::from_ref(&entry));
+    let before = CoveredRange::new(at(0), at(6).predecessor());
+    assert_eq!((windows(&coverage), kinds(&coverage)), (vec![before, range(6, 12)], vec!["gap"]));
+    assert!(
+        !coverage.covers(at(5), at(6)) && coverage.covers(at(6), at(7)),
+        "its own time is the first moment after it"
+    );
+    assert_eq!(ids(&coverage.chain(at(1), at(6).predecessor()).unwrap()), ids(&slices[..2]));
+    assert_eq!(ids(&coverage.chain(at(6), at(12)).unwrap()), ids(&slices[1..]), "the slice that holds it serves both");
+    let text = coverage.problems[0].to_string();
+    assert!(text.contains("archived but cannot be replayed (not_replayable); the feature"), "{text}");
+
+    let catalog = Catalog { slices: slices.to_vec(), gaps: vec![entry], ..Catalog::new("rs0-a".parse().unwrap()) };
+    let stored = Coverage::of_stored(&catalog);
+    assert_eq!((windows(&stored), kinds(&stored)), (vec![range(0, 12)], vec![]), "it can be read");
+}
+
+#[test]
+fn an_entry_that_cannot_be_replayed_does_not_explain_why_its_slice_is_missing() {
+    let entry = gap(4, 6, GapReason::NotReplayable);
+    let coverage = Coverage::of(&[slice(0, 4, 1, 1), slice(6, 8, 1, 2)], std::slice::from_ref(&entry));
+    assert_eq!(coverage.problems, [CoverageProblem::Gap(entry), CoverageProblem::Hole(range(4, 6))]);
+}
+
+#[test]
+fn a_gap_that_was_filled_does_not_hide_an_entry_in_it_that_cannot_be_replayed() {
+    let (filled, entry) = (gap(2, 8, GapReason::OplogOverrun), gap(5, 6, GapReason::NotReplayable));
+    let coverage = Coverage::of(&[slice(0, 12, 1, 1)], &[filled.clone(), entry.clone()]);
+    assert_eq!(
+        (windows(&coverage), &coverage.problems[..]),
+        (vec![range(0, 5), range(6, 12)], &[CoverageProblem::Gap(entry.clone())][..])
+    );
+    let open = Coverage::of(&[slice(0, 2, 1, 1)], &[filled.clone(), entry]);
+    assert_eq!(open.problems, [CoverageProblem::Gap(filled)]);
+}
+
+#[test]
 fn the_same_end_in_another_term_is_a_fork_and_breaks_the_window() {
     let coverage = of(&[slice(0, 4, 1, 1), slice(4, 8, 2, 2), slice(6, 8, 3, 3), slice(8, 12, 3, 4)]);
     assert_eq!(windows(&coverage), [range(0, 4), range(8, 12)]);

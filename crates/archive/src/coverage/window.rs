@@ -40,4 +40,10 @@ impl Coverage {
             .collect();
         union(opened).into_iter().map(|range| RestoreWindow { from: range.from, through: range.through }).collect()
     }
+
+    /// Why a snapshot of `(begin, end]` cannot be restored from, when its own window is not covered.
+    pub fn lacks_oplog_of(&self, begin: ClusterTime, end: ClusterTime) -> Option<String> {
+        let what = || format!("no unbroken slices hold ({begin}, {end}], without which it is not consistent");
+        (!self.covers(begin, end)).then(what)
+    }
 }

@@ -129,12 +129,13 @@ impl NotRestorable {
                 format!("`{requested}` lies after {}, where the archive ends", Moment(*through))
             }
             Obstacle::InsideGap { gap } => {
-                format!("`{requested}` lies in a gap: {} is lost", Range(gap.after, gap.through))
+                format!("`{requested}` lies in a gap: {} {}", Range(gap.after, gap.through), gap.reason.what())
             }
             Obstacle::BehindGap { gap, snapshot } => {
                 format!(
-                    "`{requested}` is archived but out of reach: {} is lost, between it and snapshot {snapshot}",
-                    Range(gap.after, gap.through)
+                    "`{requested}` is archived but out of reach: {} {}, between it and snapshot {snapshot}",
+                    Range(gap.after, gap.through),
+                    gap.reason.what()
                 )
             }
             Obstacle::Uncovered { missing } => {

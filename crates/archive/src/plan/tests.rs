@@ -299,6 +299,33 @@ fn a_moment_inside_a_gap_is_refused_with_the_restorable_moments_around_it() {
 }
 
 #[test]
+fn across_an_entry_that_cannot_be_replayed_nothing_is_planned_and_up_to_it_everything() {
+    let mut catalog = whole();
+    catalog.snapshots[1] = snapshot("new", 7, 10);
+    let detail = "the feature compatibility version was changed";
+    catalog.gaps.push(Gap::not_replayable(at(6), at(6), "2026-01-02T03:04:05Z", detail));
+    let before = at(6).predecessor();
+    for target in [time(5), before.to_string(), format!("before:{}", time(6))] {
+        let planned = plan(&catalog, &target);
+        assert_eq!((planned.snapshot.id.as_str(), planned.target.inclusive), ("old", true), "{target}");
+    }
+    let target = plan(&catalog, &format!("before:{}", time(6))).target;
+    assert_eq!((target.resolved, target.must_exist), (before, false), "that the entry is there is on record");
+    for (target, kind) in [(time(6), "inside_gap"), (time(7), "behind_gap"), (time(9), "behind_gap")] {
+        let refused = refusal(&catalog, &target);
+        assert_eq!((refused.exit_code(), refused.kind()), (4, kind), "{refused}");
+        assert_eq!(refused.nearest, Nearest { before: Some(before), after: Some(at(10)) }, "{refused}");
+        assert!(refused.what().contains("is archived but cannot be replayed"), "{refused}");
+        assert!(refused.cause().contains(detail), "{refused}");
+    }
+    assert_eq!(plan(&catalog, &time(11)).snapshot.id.as_str(), "new");
+    catalog.snapshots.pop();
+    let planned = plan(&catalog, "latest");
+    assert_eq!(planned.target.resolved, before);
+    assert!(planned.findings[0].problem.contains(detail), "{:?}", planned.findings);
+}
+
+#[test]
 fn a_hole_without_a_record_is_refused_as_such() {
     let catalog = catalog(&[slice(0, 5, 1, 1), slice(9, 15, 1, 1)], &[snapshot("old", 1, 2)]);
     let missing = CoveredRange::new(at(5), at(9));

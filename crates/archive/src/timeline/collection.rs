@@ -283,11 +283,7 @@ impl Collection {
                 .position(|spec| spec.get_document("key").is_ok_and(|k| k.as_bytes() == key.as_bytes())),
             _ => return Err(invalid()),
         };
-        let Some(position) = position else {
-            let name = change.get_str("name").unwrap_or("(by key pattern)");
-            return if strict { Err(self.unknown_index(at, operation, name)) } else { Ok(()) };
-        };
-        let mut spec = self.indexes[position].clone();
+        let mut spec = position.map_or_else(RawDocumentBuf::new, |position| self.indexes[position].clone());
         for element in change {
             let (key, value) = element.map_err(|_| invalid())?;
             match (key.as_str(), value) {
@@ -311,7 +307,14 @@ impl Collection {
                 }
             }
         }
-        self.indexes[position] = spec;
+        match position {
+            Some(position) => self.indexes[position] = spec,
+            None if strict => {
+                let name = change.get_str("name").unwrap_or("(by key pattern)");
+                return Err(self.unknown_index(at, operation, name));
+            }
+            None => {}
+        }
         Ok(())
     }
 }

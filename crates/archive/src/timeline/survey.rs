@@ -9,6 +9,7 @@ use crate::{ClusterTime, CollectionUuid, Namespace};
 
 use super::SurveyError;
 use super::collection::{Collection, ListedCollection};
+use super::policy::{Treatment, rename_target, treatment, unknown_entry};
 use super::transactions::{OwnedOperation, TransactionOutcomes, Transactions};
 
 /// Where replay ends.
@@ -212,33 +213,14 @@ impl Survey {
         Ok(())
     }
 
-    /// The policy table: each kind of operation has its line here.
     fn operation(&mut self, at: ClusterTime, operation: &Operation<'_>) -> Result<(), SurveyError> {
-        match operation.kind {
-            OpKind::Noop => {
-                self.skip(SkipReason::Noop, OpKind::Noop, String::new(), at, 1);
+        let (uuid, namespace) = match treatment(at, operation)? {
+            Treatment::Follow { uuid, namespace } => (uuid, namespace),
+            Treatment::Skip(reason, namespace) => {
+                self.skip(reason, operation.kind, namespace, at, 1);
                 return Ok(());
             }
-            OpKind::DbCheck => {
-                self.skip(SkipReason::DbCheck, OpKind::DbCheck, operation.db().to_owned(), at, 1);
-                return Ok(());
-            }
-            OpKind::Unknown => return Err(unknown_entry(at, operation)),
-            // Server behaviour: each collection's own drop is logged before it.
-            OpKind::DropDatabase => return Ok(()),
-            _ => {}
-        }
-        let Some(namespace) = operation.namespace() else { return Err(unknown_entry(at, operation)) };
-        if !namespace.is_protected() {
-            if is_feature_compatibility_version(&namespace, operation) {
-                return Err(SurveyError::FeatureCompatibilityChanged { at });
-            }
-            self.skip(SkipReason::Internal, operation.kind, namespace.to_string(), at, 1);
-            return Ok(());
-        }
-        let Some(uuid) = operation.uuid else {
-            let label = operation.label().to_owned();
-            return Err(SurveyError::MissingUuid { at, label, namespace: namespace.to_string() });
+            Treatment::Nothing => return Ok(()),
         };
         self.mention(uuid, operation.kind, &namespace, at);
         match operation.kind {
@@ -270,14 +252,9 @@ impl Survey {
     }
 
     fn rename(&mut self, at: ClusterTime, uuid: CollectionUuid, operation: &Operation<'_>) -> Result<(), SurveyError> {
-        let invalid = |field: &str| SurveyError::InvalidField { at, field: field.to_owned() };
-        let to = operation.o.get_str("to").ok().and_then(Namespace::parse).ok_or_else(|| invalid("to"))?;
-        match operation.o.get("dropTarget").ok().flatten() {
-            None | Some(bson::raw::RawBsonRef::Boolean(false)) => {}
-            Some(bson::raw::RawBsonRef::Binary(binary)) => {
-                self.drop(CollectionUuid::from_binary(binary).ok_or_else(|| invalid("dropTarget"))?);
-            }
-            Some(_) => return Err(invalid("dropTarget")),
+        let (to, replaced) = rename_target(at, operation)?;
+        if let Some(replaced) = replaced {
+            self.drop(replaced);
         }
         if let Some(collection) = self.collections.get_mut(&uuid) {
             collection.namespace = to;
@@ -349,15 +326,4 @@ impl Survey {
             last_entry: self.last_entry,
         })
     }
-}
-
-fn unknown_entry(at: ClusterTime, operation: &Operation<'_>) -> SurveyError {
-    let namespace = operation.namespace().map_or_else(|| operation.ns.to_owned(), |namespace| namespace.to_string());
-    SurveyError::UnknownEntry { at, label: operation.label().to_owned(), namespace }
-}
-
-fn is_feature_compatibility_version(namespace: &Namespace, operation: &Operation<'_>) -> bool {
-    namespace.db == "admin"
-        && namespace.coll == "system.version"
-        && operation.document_id().and_then(bson::RawBsonRef::as_str) == Some("featureCompatibilityVersion")
 }

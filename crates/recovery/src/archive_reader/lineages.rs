@@ -46,7 +46,10 @@ impl ArchiveReader {
                 // It is the first object that is ever written of a lineage.
                 let folders = self.store.list_folders(&ObjectKey::lineage_prefix(lineage)).await?;
                 let has_data = folders.iter().any(|folder| DATA_FOLDERS.contains(&folder.as_str()));
-                return Ok(has_data.then(|| Err("it is missing: nothing says whose history this is".to_owned())));
+                let had_data = matches!(self.high_water(lineage).await, Ok(Some(_)));
+                return Ok(
+                    (has_data || had_data).then(|| Err("it is missing: nothing says whose history this is".to_owned()))
+                );
             }
             Err(error) if error.kind() == ErrorKind::Other => return Ok(Some(Err(error.to_string()))),
             Err(error) => return Err(error.into()),
@@ -86,11 +89,13 @@ impl ArchiveReader {
         }
     }
 
-    /// Those that can be used and what is wrong with the others; a failure when none is left.
+    /// Those that can be used and what is wrong with the others, or that there is none; a failure when none is left that
+    /// can be used.
     pub async fn usable_lineages(&self) -> Result<(Vec<LineageRecord>, Vec<Finding>)> {
         let Lineages { records, broken } = self.lineages().await?;
         match broken.first() {
             Some((_, problem)) if records.is_empty() => Err(self.broken_record(problem)),
+            None if records.is_empty() => Ok((records, vec![no_lineage()])),
             _ => Ok((records, broken.into_iter().map(|(_, problem)| problem).collect())),
         }
     }
@@ -100,11 +105,20 @@ impl ArchiveReader {
     }
 }
 
+/// An archive that is only its marker, as it is before the first sidecar and after a deletion.
+pub(crate) fn no_lineage() -> Finding {
+    let problem = "nothing can be restored: the archive holds no lineage; no sidecar has archived into it yet, or \
+                   everything in it was removed";
+    finding(ObjectKey::Archive.to_string(), problem)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use archive::ClusterTime;
     use archive::archive_marker::ArchiveMarker;
+    use archive::high_water::HighWater;
     use bytes::Bytes;
     use store::{Created, ObjectStore};
 
@@ -172,6 +186,15 @@ mod tests {
         assert_eq!(place.reader.usable_lineages().await.unwrap_err().kind, FailureKind::Integrity);
         let empty = Place::with(&[("music/song", vec![1])]).await;
         assert_eq!(empty.refused(None).await.0, FailureKind::NotFound);
-        assert_eq!(empty.reader.usable_lineages().await.unwrap(), (Vec::new(), Vec::new()));
+        assert_eq!(empty.reader.usable_lineages().await.unwrap(), (Vec::new(), vec![no_lineage()]));
+    }
+
+    #[tokio::test]
+    async fn a_lineage_of_which_only_the_mark_is_left_is_broken() {
+        let mark = HighWater::new(ClusterTime::new(9, 1), None, NOW).to_json().unwrap();
+        let place = Place::with(&[("rs0-a/control/archived.json", mark)]).await;
+        assert_eq!(place.refused(None).await.0, FailureKind::Integrity);
+        let place = Place::with(&[("sidecar-check/control/trial", vec![1])]).await;
+        assert_eq!(place.refused(None).await.0, FailureKind::NotFound);
     }
 }

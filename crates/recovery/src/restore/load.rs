@@ -71,6 +71,9 @@ pub async fn load(context: &Context, manifest: &SnapshotManifest, window: &Windo
             capped.push((record, Arc::clone(route)));
             continue;
         }
+        if context.state.is_past_loading() {
+            continue;
+        }
         for segment in &record.segments {
             let key = segment_key(manifest, record, segment.part);
             if !context.state.is_loaded(&key.to_string()) {
@@ -175,7 +178,8 @@ impl Loader<'_> {
     ) -> Result<()> {
         let keys: Vec<_> = record.segments.iter().map(|segment| segment_key(manifest, record, segment.part)).collect();
         let restarts = self.context.restarts_capped(window);
-        if !restarts && keys.iter().all(|key| self.context.state.is_loaded(&key.to_string())) {
+        let state = &self.context.state;
+        if !restarts && (state.is_past_loading() || keys.iter().all(|key| state.is_loaded(&key.to_string()))) {
             return Ok(());
         }
         if restarts {

@@ -20,6 +20,7 @@ fn unsafe_destination(destination: &Destination, what: impl Into<String>) -> Fai
 pub async fn check(
     reader: &ArchiveReader,
     destination: &Destination,
+    attempt: &str,
     plan: RestorePlan,
 ) -> Result<(RestoreState, RestorePlan)> {
     privileges::require(destination.connection(), Task::Destination).await?;
@@ -56,8 +57,11 @@ pub async fn check(
     let election = destination.election_id().await?;
     let existing = destination.list_existing().await?;
     match RestoreState::load(destination).await? {
-        Some(stored) => continue_restore(destination, reader, election, stored, &plan),
-        None if existing.is_empty() => Ok((RestoreState::fresh(election), plan)),
+        Some(stored) => {
+            let plan = continued(destination, reader, &stored, &plan)?;
+            Ok((RestoreState::resumed(attempt, election, stored), plan))
+        }
+        None if existing.is_empty() => Ok((RestoreState::fresh(attempt, election), plan)),
         None => {
             let shown: Vec<String> = existing.iter().take(5).map(ToString::to_string).collect();
             let more = existing.len().saturating_sub(shown.len());
@@ -69,13 +73,13 @@ pub async fn check(
     }
 }
 
-fn continue_restore(
+/// The plan of the unfinished restore that is in the destination.
+fn continued(
     destination: &Destination,
     reader: &ArchiveReader,
-    election: bson::oid::ObjectId,
-    stored: Stored,
+    stored: &Stored,
     plan: &RestorePlan,
-) -> Result<(RestoreState, RestorePlan)> {
+) -> Result<RestorePlan> {
     let same = stored.archive_id == reader.id()
         && stored.plan.lineage == plan.lineage
         && stored.plan.target.requested == plan.target.requested
@@ -97,8 +101,7 @@ fn continue_restore(
             )));
     }
     tracing::info!(target = %stored.plan.target.requested, "continuing an unfinished restore");
-    let plan = stored.plan.clone();
-    Ok((RestoreState::resumed(election, stored), plan))
+    Ok(stored.plan.clone())
 }
 
 /// A restore that is continued must find nothing but its own collections.

@@ -21,6 +21,7 @@ const RESTORE: &str = "restore";
 const REPLAY: &str = "replay";
 const PARKED: &str = "parked";
 const ATTEMPT: &str = "attempt";
+/// `loaded:<attempt>:<number>`; earlier versions left out the attempt.
 const LOADED: &str = "loaded:";
 
 /// What an earlier attempt left.
@@ -33,8 +34,34 @@ pub struct Stored {
     loaded: HashSet<String>,
     replayed: ClusterTime,
     dirty: ClusterTime,
-    marks: u64,
     has_parked: bool,
+}
+
+impl Stored {
+    /// From all records of `config.tidemark_restore`; `None` without that of a restore.
+    fn of(records: Vec<(String, RawDocumentBuf)>) -> Result<Option<Self>> {
+        let (mut restore, mut holder) = (None, None);
+        let (mut loaded, mut replayed, mut dirty, mut has_parked) =
+            (HashSet::new(), ClusterTime::ZERO, ClusterTime::ZERO, false);
+        for (id, document) in records {
+            match id.as_str() {
+                RESTORE => restore = Some(restore_document(&document)?),
+                REPLAY => {
+                    let time = |name| document.get_timestamp(name).map(ClusterTime::from).unwrap_or_default();
+                    (replayed, dirty) = (time("through"), time("dirty"));
+                }
+                ATTEMPT => holder = document.get_str("id").ok().map(str::to_owned),
+                PARKED => has_parked = true,
+                id if id.starts_with(LOADED) => {
+                    let segments = document.get_array("segments").into_iter().flatten().flatten();
+                    loaded.extend(segments.filter_map(|segment| segment.as_str().map(str::to_owned)));
+                }
+                _ => {}
+            }
+        }
+        let Some((archive_id, plan, complete)) = restore else { return Ok(None) };
+        Ok(Some(Self { archive_id, plan, complete, holder, loaded, replayed, dirty, has_parked }))
+    }
 }
 
 #[derive(Debug)]
@@ -45,51 +72,36 @@ pub struct RestoreState {
     election: ObjectId,
     next_mark: AtomicU64,
     /// When this attempt was last seen to be the one that owns the destination.
-    confirmed: Mutex<Instant>,
+    confirmed: Mutex<Option<Instant>>,
 }
 
 /// How long a confirmation holds. By the process's own clock, which goes on while it is stopped: one that wakes up asks
 /// again before it writes.
-const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+pub const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 
 impl RestoreState {
-    pub fn fresh(election: ObjectId) -> Self {
+    pub fn fresh(attempt: &str, election: ObjectId) -> Self {
         Self {
             stored: None,
-            attempt: ObjectId::new().to_hex(),
+            attempt: attempt.to_owned(),
             election,
             next_mark: AtomicU64::new(0),
-            confirmed: Mutex::new(Instant::now()),
+            confirmed: Mutex::new(None),
         }
     }
 
-    pub fn resumed(election: ObjectId, stored: Stored) -> Self {
-        Self { next_mark: AtomicU64::new(stored.marks), stored: Some(stored), ..Self::fresh(election) }
+    pub fn resumed(attempt: &str, election: ObjectId, stored: Stored) -> Self {
+        Self { stored: Some(stored), ..Self::fresh(attempt, election) }
+    }
+
+    /// The same attempt with what the earlier ones have left by now: they went on until they saw that it had begun.
+    pub async fn reread(&self, destination: &Destination) -> Result<Self> {
+        let stored = if self.is_resumed() { Self::load(destination).await? } else { None };
+        Ok(Self { stored, ..Self::fresh(&self.attempt, self.election) })
     }
 
     pub async fn load(destination: &Destination) -> Result<Option<Stored>> {
-        let (mut stored, mut holder) = (None, None);
-        let (mut loaded, mut replayed, mut dirty, mut marks, mut has_parked) =
-            (HashSet::new(), ClusterTime::ZERO, ClusterTime::ZERO, 0, false);
-        for (id, document) in destination.progress_all().await? {
-            match id.as_str() {
-                RESTORE => stored = Some(restore_document(&document)?),
-                REPLAY => {
-                    let time = |name| document.get_timestamp(name).map(ClusterTime::from).unwrap_or_default();
-                    (replayed, dirty) = (time("through"), time("dirty"));
-                }
-                ATTEMPT => holder = document.get_str("id").ok().map(str::to_owned),
-                PARKED => has_parked = true,
-                id if id.starts_with(LOADED) => {
-                    marks += 1;
-                    let segments = document.get_array("segments").into_iter().flatten().flatten();
-                    loaded.extend(segments.filter_map(|segment| segment.as_str().map(str::to_owned)));
-                }
-                _ => {}
-            }
-        }
-        let Some((archive_id, plan, complete)) = stored else { return Ok(None) };
-        Ok(Some(Stored { archive_id, plan, complete, holder, loaded, replayed, dirty, marks, has_parked }))
+        Stored::of(destination.progress_all().await?)
     }
 
     /// Marks the destination as being restored into.
@@ -140,7 +152,13 @@ impl RestoreState {
         self.stored.as_ref().is_some_and(|stored| stored.loaded.contains(segment))
     }
 
-    /// Whether anything was replayed already: then loading is over.
+    /// Whether replay has begun: then loading is over, whatever marks of it are there. To load again would bring documents
+    /// back whose deletion is replayed.
+    pub fn is_past_loading(&self) -> bool {
+        self.replayed_through() > ClusterTime::ZERO
+    }
+
+    /// Up to here everything is replayed; zero when replay has not begun.
     pub fn replayed_through(&self) -> ClusterTime {
         self.stored.as_ref().map_or(ClusterTime::ZERO, |stored| stored.replayed)
     }
@@ -152,14 +170,19 @@ impl RestoreState {
 
     pub async fn mark_loaded(&self, destination: &Destination, segments: &[String]) -> Result<()> {
         self.settle(destination).await?;
-        let number = self.next_mark.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_mark_id();
         let mut list = bson::RawArrayBuf::new();
         for segment in segments {
             list.push(segment.as_str());
         }
         let mut document = RawDocumentBuf::new();
         document.append(bson::raw::cstr!("segments"), list);
-        Ok(destination.progress_put(&format!("{LOADED}{number}"), &document).await?)
+        Ok(destination.progress_put(&id, &document).await?)
+    }
+
+    /// One that no other mark has: those of an attempt can be lost one by one, so their number says nothing to the next.
+    fn next_mark_id(&self) -> String {
+        format!("{LOADED}{}:{}", self.attempt, self.next_mark.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Entries up to `through` are applied; entries up to `dirty` may be, from now on.
@@ -200,11 +223,12 @@ impl RestoreState {
 
     /// Call before every write of data: an attempt that was stopped for a while may have been taken over meanwhile.
     pub async fn confirm(&self, destination: &Destination) -> Result<()> {
-        let fresh = self.confirmed.lock().is_ok_and(|at| at.elapsed() < CONFIRMED_FOR);
+        let fresh = self.confirmed.lock().is_ok_and(|at| at.is_some_and(|at| at.elapsed() < CONFIRMED_FOR));
         if fresh { Ok(()) } else { self.confirm_owner(destination).await }
     }
 
-    async fn confirm_owner(&self, destination: &Destination) -> Result<()> {
+    /// Asks whether this attempt still owns the destination.
+    pub async fn confirm_owner(&self, destination: &Destination) -> Result<()> {
         let asked = Instant::now();
         let attempt = destination.progress_get(ATTEMPT).await?;
         let holder = attempt.as_ref().and_then(|document| document.get_str("id").ok());
@@ -212,7 +236,7 @@ impl RestoreState {
             return Err(Self::taken_over().at(destination.server()));
         }
         if let Ok(mut confirmed) = self.confirmed.lock() {
-            *confirmed = asked;
+            *confirmed = Some(asked);
         }
         Ok(())
     }
@@ -247,4 +271,64 @@ fn restore_document(document: &bson::RawDocument) -> Result<(String, RestorePlan
     let plan = document.get_str("plan").ok().and_then(|json| serde_json::from_str(json).ok()).ok_or_else(invalid)?;
     let archive_id = document.get_str("archiveId").map_err(|_| invalid())?.to_owned();
     Ok((archive_id, plan, document.get_bool("complete").unwrap_or(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use archive::plan::{PlannedSnapshot, ResolvedTarget};
+
+    use super::*;
+
+    fn plan() -> RestorePlan {
+        let at = ClusterTime::new(10, 1);
+        RestorePlan {
+            lineage: "rs-1".parse().unwrap(),
+            snapshot: PlannedSnapshot { id: "snapshot".parse().unwrap(), begin: at, end: at, named: false },
+            target: ResolvedTarget {
+                requested: "latest".to_owned(),
+                resolved: at,
+                inclusive: true,
+                must_exist: false,
+                wall_limit_ms: None,
+            },
+            slices: Vec::new(),
+            bytes: 0,
+            documents: 0,
+            notes: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn stored(records: Vec<(String, RawDocumentBuf)>) -> Stored {
+        let restore = (RESTORE.to_owned(), restore_mark("archive", &plan(), false).unwrap());
+        Stored::of(records.into_iter().chain([restore]).collect()).unwrap().unwrap()
+    }
+
+    fn mark(id: String, segment: &str) -> (String, RawDocumentBuf) {
+        (id, rawdoc! { "segments": [segment] })
+    }
+
+    #[test]
+    fn a_mark_takes_the_place_of_no_other_even_when_some_were_lost_and_those_of_earlier_versions_are_read() {
+        let election = ObjectId::new();
+        let first = RestoreState::fresh("first", election);
+        let (_lost, landed) = (first.next_mark_id(), first.next_mark_id());
+        let mut marks = vec![mark("loaded:1".to_owned(), "old"), mark(landed, "landed")];
+        let second = RestoreState::resumed("second", election, stored(marks.clone()));
+        marks.extend((0..3).map(|_| mark(second.next_mark_id(), "later")));
+        let names: HashSet<&String> = marks.iter().map(|(id, _)| id).collect();
+        assert_eq!(names.len(), marks.len(), "{names:?}");
+        let third = RestoreState::resumed("third", election, stored(marks));
+        assert!(["old", "landed", "later"].iter().all(|segment| third.is_loaded(segment)), "{third:?}");
+        assert!(!third.is_loaded("lost"));
+    }
+
+    #[test]
+    fn loading_is_over_when_replay_has_begun_whatever_marks_of_it_are_there() {
+        let resumed = |records| RestoreState::resumed("a", ObjectId::new(), stored(records));
+        assert!(!resumed(vec![mark("loaded:b:0".to_owned(), "s")]).is_past_loading());
+        let begun = Timestamp::from(ClusterTime::new(10, 1));
+        let replay = (REPLAY.to_owned(), rawdoc! { "through": begun, "dirty": begun });
+        assert!(resumed(vec![replay]).is_past_loading());
+    }
 }

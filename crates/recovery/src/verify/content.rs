@@ -1,11 +1,14 @@
 //! Reading one object to its end and proving it.
 
+use std::sync::Arc;
+
 use archive::catalog::StoredSlice;
+use archive::coverage::CoveredRange;
 use archive::framed::{Block, FormatError, Totals};
 use archive::layout::ObjectKey;
-use archive::oplog::{Entry, EntryError, OpKind};
 use archive::segment::{SegmentDecoder, SegmentEvent};
 use archive::slice::{EntryStamp, SliceDecoder, SliceEvent};
+use archive::timeline::check_entry;
 use archive::{ClusterTime, Digest, LineageId};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -23,12 +26,6 @@ pub(crate) enum Unproven {
 
 impl From<FormatError> for Unproven {
     fn from(error: FormatError) -> Self {
-        Self::Wrong(error.to_string())
-    }
-}
-
-impl From<EntryError> for Unproven {
-    fn from(error: EntryError) -> Self {
         Self::Wrong(error.to_string())
     }
 }
@@ -100,15 +97,24 @@ pub(crate) async fn prove_segment(
     }
 }
 
+/// What is to be proven of slices besides their bytes.
+#[derive(Clone)]
+pub(super) struct SliceProof {
+    pub lineage: LineageId,
+    pub decode: bool,
+    /// Where entries that cannot be replayed are on record.
+    pub breaks: Arc<[CoveredRange]>,
+}
+
 /// Reads a slice; the number of stored bytes and what it says about its neighbours. `inner` are moments at which other
 /// slices start, ascending.
 pub(super) async fn prove_slice(
     reader: ArchiveReader,
-    lineage: LineageId,
+    proof: SliceProof,
     slice: StoredSlice,
     inner: Vec<ClusterTime>,
-    decode: bool,
 ) -> Result<(u64, SliceLinks), Unproven> {
+    let SliceProof { lineage, decode, breaks } = proof;
     let key = slice.id.key(&lineage, false).to_string();
     let mut chunks = Chunks::open(&reader, &key).await?;
     let mut decoder = SliceDecoder::new(lineage, slice.id);
@@ -124,7 +130,7 @@ pub(super) async fn prove_slice(
                     }
                     if decode {
                         validate(&block)?;
-                        known_entries(&block)?;
+                        replayable_entries(&block, &breaks)?;
                     }
                 }
                 SliceEvent::Footer(..) => {}
@@ -152,18 +158,16 @@ fn note_entries(block: &Block, inner: &[ClusterTime], links: &mut SliceLinks) {
     }
 }
 
-fn known_entries(block: &Block) -> Result<(), Unproven> {
-    for document in block.documents() {
-        let entry = Entry::parse(document)?;
-        entry.for_each_operation(|operation| match operation.kind {
-            OpKind::Unknown => Err(Unproven::Wrong(format!(
-                "the oplog entry at {} is of the unknown type `{}` on `{}`",
-                entry.at,
-                operation.label().escape_debug(),
-                operation.ns.escape_debug()
-            ))),
-            _ => Ok(()),
-        })?;
+/// A restore stops at an entry that it cannot replay; one that is on record breaks the restore windows instead.
+fn replayable_entries(block: &Block, breaks: &[CoveredRange]) -> Result<(), Unproven> {
+    for entry in block.documents() {
+        let Err(problem) = check_entry(entry) else { continue };
+        let at = EntryStamp::read(entry).map(|stamp| stamp.at).unwrap_or_default();
+        if !breaks.iter().any(|range| range.holds_entry(at)) {
+            // Names in it may hold any character.
+            let problem = problem.to_string().escape_debug().to_string();
+            return Err(Unproven::Wrong(format!("{problem}; no gap is recorded, so restores across it are refused")));
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ const MOST: usize = 1_000;
 pub(super) struct Findings {
     list: Vec<Finding>,
     total: u64,
+    nothing_restorable: Vec<Finding>,
     notes: Vec<Finding>,
     checked: Checked,
     skipped: Checked,
@@ -22,6 +23,16 @@ impl Findings {
         if self.list.len() < MOST {
             self.list.push(Finding { object: object.into(), problem: problem.into() });
         }
+    }
+
+    /// How many objects were found wrong so far.
+    pub fn wrong(&self) -> u64 {
+        self.total
+    }
+
+    /// A lineage from which nothing can be restored, though nothing in it need be wrong.
+    pub fn nothing_restorable(&mut self, finding: Finding) {
+        self.nothing_restorable.push(finding);
     }
 
     pub fn note(&mut self, object: impl Into<String>, problem: impl Into<String>) {
@@ -43,6 +54,9 @@ impl Findings {
 
     pub fn report(mut self, options: VerifyOptions, lineages: Vec<CoveredLineage>) -> VerifyReport {
         self.list.sort_by(|a, b| (&a.object, &a.problem).cmp(&(&b.object, &b.problem)));
+        let is_damaged = self.total > 0;
+        self.total += self.nothing_restorable.len() as u64;
+        self.list.append(&mut self.nothing_restorable);
         let bytes = self.checked.bytes + self.skipped.bytes;
         #[allow(clippy::cast_precision_loss, reason = "a percentage for people")]
         let checked_percent = if bytes == 0 { 100.0 } else { self.checked.bytes as f64 * 100.0 / bytes as f64 };
@@ -58,6 +72,7 @@ impl Findings {
             },
             findings: self.list,
             findings_total: self.total,
+            is_damaged,
             notes: self.notes,
         }
     }

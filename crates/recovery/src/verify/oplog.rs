@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use archive::catalog::{Catalog, StoredSlice};
-use archive::coverage::{Coverage, CoverageProblem};
+use archive::coverage::{Coverage, CoverageProblem, CoveredRange};
 use archive::gap::Gap;
 use archive::layout::ObjectKey;
 use archive::{ClusterTime, LineageId};
 use futures::{StreamExt, stream};
 use store::ObjectStoreExt;
 
-use super::content::{Unproven, prove_slice, task_failed};
+use super::content::{SliceProof, Unproven, prove_slice, task_failed};
 use super::links::{SliceLinks, contradictions};
 use super::records::RECORD_LIMIT;
 use super::{Context, VerifyLevel};
@@ -59,7 +59,7 @@ async fn list_gaps(context: &mut Context<'_>, catalog: &mut Catalog) -> Result<(
         match Gap::from_json(&bytes) {
             Ok(gap) if gap.key(&catalog.lineage) == key => catalog.gaps.push(gap),
             Ok(gap) => {
-                let range = archive::coverage::CoveredRange::new(gap.after, gap.through);
+                let range = CoveredRange::new(gap.after, gap.through);
                 context.findings.add(object.key, format!("it records another gap, {range}"));
             }
             Err(error) => context.findings.add(object.key, error.to_string()),
@@ -105,10 +105,15 @@ async fn prove_slices(context: &mut Context<'_>, catalog: &Catalog) -> Result<()
         }
     }
     context.progress.phase("slices", Some(chosen.iter().map(|slice| slice.stored_bytes).sum()), Unit::Bytes);
-    let decode = context.options.level == VerifyLevel::Decode;
+    let breaks = catalog.gaps.iter().filter(|gap| gap.reason.breaks_stored_history());
+    let proof = SliceProof {
+        lineage: lineage.clone(),
+        decode: context.options.level == VerifyLevel::Decode,
+        breaks: breaks.map(|gap| CoveredRange::new(gap.after, gap.through)).collect(),
+    };
     let tasks = chosen.into_iter().map(|slice| {
         let inner = inside(&starts, slice);
-        let work = prove_slice(context.reader.clone(), lineage.clone(), slice, inner, decode);
+        let work = prove_slice(context.reader.clone(), proof.clone(), slice, inner);
         async move { (slice, tokio::spawn(work).await) }
     });
     let mut proven = stream::iter(tasks).buffered(context.options.concurrency);

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use archive::SnapshotId;
 use archive::catalog::Catalog;
 use archive::collection_page::{CollectionRecord, SegmentRecord};
 use archive::coverage::Coverage;
 use archive::layout::ObjectKey;
 use archive::manifest::{PublishedManifest, SnapshotManifest, SnapshotStart, SnapshotTotals};
+use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, stream};
 use store::ObjectStoreExt;
 
@@ -21,8 +21,25 @@ use crate::progress::Unit;
 /// Objects of a snapshot by key, with their size; what has been accounted for is taken out.
 type Listed = HashMap<String, u64>;
 
+/// The snapshots that have a manifest. Asked before the slices are listed: those that are published later need later ones.
+pub(super) async fn published(context: &Context<'_>, lineage: &LineageId) -> Result<HashSet<SnapshotId>> {
+    let mut published = HashSet::new();
+    for folder in context.reader.store().list_folders(&ObjectKey::snapshots_prefix(lineage)).await? {
+        let Ok(snapshot) = folder.parse::<SnapshotId>() else { continue };
+        let key = ObjectKey::Manifest { lineage: lineage.clone(), snapshot: snapshot.clone() };
+        if context.reader.store().head(&key.to_string()).await?.is_some() {
+            published.insert(snapshot);
+        }
+    }
+    Ok(published)
+}
+
 /// Verifies every snapshot and adds the complete ones to the catalog.
-pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog) -> Result<()> {
+pub(super) async fn verify_all(
+    context: &mut Context<'_>,
+    catalog: &mut Catalog,
+    published: &HashSet<SnapshotId>,
+) -> Result<()> {
     let coverage = Coverage::of_catalog(catalog);
     let prefix = ObjectKey::snapshots_prefix(&catalog.lineage);
     for folder in context.reader.store().list_folders(&prefix).await? {
@@ -30,27 +47,26 @@ pub(super) async fn verify_all(context: &mut Context<'_>, catalog: &mut Catalog)
             context.findings.note(format!("{prefix}{folder}"), "a foreign folder");
             continue;
         };
-        let Some(manifest) = verify_one(context, catalog, &snapshot).await? else { continue };
-        if !coverage.covers(manifest.begin, manifest.end) {
-            context.findings.add(
-                manifest.key().to_string(),
-                format!(
-                    "no unbroken slices hold ({}, {}], without which it is not consistent",
-                    manifest.begin, manifest.end
-                ),
-            );
+        let Some((manifest, is_damaged)) = verify_one(context, catalog, &snapshot).await? else { continue };
+        let mut summary = manifest.summary();
+        // It opens no restore window then.
+        summary.damaged = is_damaged.then(|| "its collections are not all sound".to_owned());
+        if published.contains(&snapshot)
+            && let Some(problem) = coverage.lacks_oplog_of(manifest.begin, manifest.end)
+        {
+            context.findings.add(manifest.key().to_string(), problem);
         }
-        catalog.snapshots.push(manifest.summary());
+        catalog.snapshots.push(summary);
     }
     Ok(())
 }
 
-/// The manifest, when there is one that can be used.
+/// The manifest, when there is one that can be used, and whether something that it names is damaged.
 async fn verify_one(
     context: &mut Context<'_>,
     catalog: &Catalog,
     snapshot: &SnapshotId,
-) -> Result<Option<SnapshotManifest>> {
+) -> Result<Option<(SnapshotManifest, bool)>> {
     let lineage = &catalog.lineage;
     let prefix = ObjectKey::snapshot_prefix(lineage, snapshot);
     let objects = context.reader.store().list_all(&prefix).await?;
@@ -82,11 +98,13 @@ async fn verify_one(
     if manifest.archive_id != context.reader.id() {
         context.findings.add(key.clone(), format!("it was written for another archive, {}", manifest.archive_id));
     }
+    let wrong_before = context.findings.wrong();
     verify_collections(context, &manifest, &key, &mut listed).await?;
+    let is_damaged = context.findings.wrong() > wrong_before;
     for foreign in listed.into_keys() {
         context.findings.note(foreign, "it lies in the snapshot but is not part of it");
     }
-    Ok(Some(manifest))
+    Ok(Some((manifest, is_damaged)))
 }
 
 async fn verify_start(

@@ -49,8 +49,7 @@ impl Destination {
 
     async fn progress_find(&self, filter: RawDocumentBuf) -> Result<Collected> {
         let command = rawdoc! { "find": PROGRESS.1, "filter": filter, "readConcern": { "level": "majority" } };
-        let settings = CursorSettings { on_primary: true, ..CursorSettings::default() };
-        self.connection.collect(PROGRESS.0, "read the progress", command, settings).await
+        self.connection.collect(PROGRESS.0, "read the progress", command, CursorSettings::default()).await
     }
 }
 

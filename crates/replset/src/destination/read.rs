@@ -13,7 +13,7 @@ impl Destination {
     pub async fn read_all(&self, namespace: &Namespace) -> Result<Vec<RawDocumentBuf>> {
         let mut command = RawWriter::default();
         command.str("find", &namespace.coll);
-        let settings = CursorSettings { on_primary: true, ..CursorSettings::default() };
+        let settings = CursorSettings::default();
         Ok(self.connection.collect(&namespace.db, "read staged documents", command.finish(), settings).await?.documents)
     }
 }

@@ -230,7 +230,7 @@ impl Destination {
             key.write_value(&position.to_string(), &mut command);
         }
         command.end().end().end().begin_document("projection").i32("_id", 1).end().i32("batchSize", i32::MAX);
-        let settings = CursorSettings { on_primary: true, ..CursorSettings::default() };
+        let settings = CursorSettings::default();
         let found = self.connection.collect(&namespace.db, "look for documents", command.finish(), settings).await?;
         Ok(found.documents.iter().filter_map(|document| DocumentKey::of(document)).collect())
     }

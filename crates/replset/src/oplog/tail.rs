@@ -91,11 +91,7 @@ async fn open(member: &Connection, from: ClusterTime, options: &TailOptions) -> 
     command.str("find", "oplog.rs").begin_document("filter").begin_document("ts").timestamp("$gte", from).end().end();
     command.bool("tailable", true).bool("awaitData", true).i32("batchSize", batch_size);
     command.begin_document("readConcern").str("level", "majority").end();
-    let settings = CursorSettings {
-        await_data: Some(options.await_data),
-        batch_documents: options.batch_entries,
-        ..CursorSettings::default()
-    };
+    let settings = CursorSettings { await_data: Some(options.await_data), batch_documents: options.batch_entries };
     member.batches("local", "follow the oplog", command.finish(), settings).await
 }
 

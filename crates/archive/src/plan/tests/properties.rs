@@ -62,7 +62,8 @@ fn answer<'a>(model: &Model, catalog: &'a Catalog, target: &RestoreTarget) -> Op
         RestoreTarget::Before(time) => {
             let time = *time;
             early = Box::new(move |snapshot| snapshot.end != time);
-            time
+            let breaks = |gap: &Gap| gap.reason == GapReason::NotReplayable && gap.after == time.predecessor();
+            if catalog.gaps.iter().any(breaks) { time.predecessor() } else { time }
         }
         RestoreTarget::Time(time) => {
             let time = *time;
