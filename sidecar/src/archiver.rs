@@ -259,7 +259,7 @@ impl Archiver {
             let key = gap.key(&self.archive.lineage);
             let body = gap.to_json().map_err(Error::record(&key))?;
             self.put(&key, body.into()).await?;
-            tracing::error!(after = %gap.after, through = %gap.through, detail = gap.detail,
+            tracing::warn!(after = %gap.after, through = %gap.through, detail = gap.detail,
                 "gap recorded: nothing can be restored across it but from a snapshot that begins after it");
         }
         if self.settings.for_one_snapshot && self.is_archived_by_another(slice).await? {

@@ -127,8 +127,8 @@ impl Gap {
         Self { format: FORMAT, after, through, reason, recorded_at: recorded_at.into(), detail: detail.into() }
     }
 
-    /// Around the entries from `first` to `last`, of which these two cannot be replayed: what comes before can be restored,
-    /// and so can `last` and what follows, but not the one from a snapshot of the other.
+    /// Around the entries from `first` to `last`, both of which cannot be replayed: states before `first` and states from
+    /// `last` on can be restored, but never from a snapshot on the other side.
     pub fn not_replayable(
         first: ClusterTime,
         last: ClusterTime,

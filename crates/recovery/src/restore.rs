@@ -105,6 +105,11 @@ pub async fn restore(
         }
     };
     context.state.complete(&context.destination, &plan).await?;
+    // Not before: an attempt that goes on needs what is staged.
+    if let Err(failure) = routes::drop_leftovers(&context.destination).await {
+        progress
+            .note(&format!("scratch collections in `config` of the destination were not dropped: {}", failure.what));
+    }
     if options.release {
         phases.begin("release");
         release::release_on(&context.destination).await?;
@@ -238,7 +243,6 @@ async fn write(
             return Err(failure);
         }
     };
-    routes.drop_staging(&context.destination).await?;
     context.state.settle(&context.destination).await?;
     Ok(Written { parked, access, checked })
 }

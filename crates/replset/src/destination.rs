@@ -99,6 +99,11 @@ impl Destination {
         Ok(existing)
     }
 
+    /// Every collection and view of one database.
+    pub async fn names_of(&self, database: &str) -> Result<Vec<Namespace>> {
+        listing::names(&self.connection, database).await
+    }
+
     /// Returns when everything written before is committed by a majority (of the primary's present reign).
     pub async fn majority_barrier(&self) -> Result<()> {
         // An update that changes nothing waits for the newest operation of the server.

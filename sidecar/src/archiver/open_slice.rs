@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 /// Entries that cannot be replayed and are not further apart become one gap: what is done to a cluster in one go is one
 /// break, and a source that keeps writing such entries must not drown the archive in records.
 const ONE_BREAK_SECONDS: u32 = 10;
+/// Names in an entry can be as long as the entry; a record is small.
+const REASON_CHARACTERS: usize = 1_000;
 
 pub struct OpenSlice {
     encoder: SliceEncoder,
@@ -113,7 +115,10 @@ impl OpenSlice {
                 open.last = at;
                 open.entries += 1;
             }
-            _ => self.breaks.push(Break { first: at, last: at, entries: 1, reason: problem.to_string() }),
+            _ => {
+                let reason = problem.to_string().chars().take(REASON_CHARACTERS).collect();
+                self.breaks.push(Break { first: at, last: at, entries: 1, reason });
+            }
         }
     }
 
@@ -225,5 +230,12 @@ mod tests {
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!((found[0].after, found[0].through), (ClusterTime::new(50, 0), ClusterTime::new(70, 3)));
         assert!(found[0].detail.contains(", and 2 more through 70:3 (sidecar "), "{found:?}");
+    }
+
+    #[test]
+    fn a_record_can_be_read_back_whatever_the_entry_calls_itself() {
+        let name = "\u{1f30a}".repeat(100_000);
+        let found = gaps(&[(50, 1, doc! { "op": "c", "ns": "shop.$cmd", "o": { name: "a" } })]);
+        assert_eq!(Gap::from_json(&found[0].to_json().unwrap()).unwrap(), found[0]);
     }
 }

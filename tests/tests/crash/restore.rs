@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::restore_arguments;
-use e2e::{Moment, Scenario, destination};
+use e2e::{Moment, Scenario, destination, faults, server};
 use mongodb::bson::{Document, doc};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -123,4 +123,37 @@ async fn an_unfinished_restore_is_not_mixed_with_another_target() -> Result<()> 
     ensure!(refused.exit_code == 9 && refused.stdout.contains("strange.intruder"), "{refused:?}");
     set.client().database("strange").drop().await?;
     scenario.restore_into(set, moment.at).await?.assert_equals(&moment)
+}
+
+/// What is staged is dropped when nothing needs it any more; that it cannot be dropped, or that the process dies just then,
+/// must not turn a finished restore into a broken one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_whose_last_step_fails_is_finished_and_says_so() -> Result<()> {
+    let mut scenario = Scenario::start().await?;
+    scenario.insert("shop", "orders", (0..10).map(|id| doc! { "_id": id })).await?;
+    scenario.run("shop", doc! { "create": "recent", "viewOn": "orders", "pipeline": [] }).await?;
+    scenario.begin_archiving().await?;
+    let moment = scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+
+    let set = server().set_parameter("enableTestCommands", "1").start().await?;
+    // Before it creates anything, a restore drops what somebody may have left: one collection here.
+    let failing = doc! { "failCommands": ["drop"], "errorCode": 8000 };
+    let armed = doc! { "configureFailPoint": "failCommand", "mode": { "skip": 1 }, "data": failing };
+    set.client().database("admin").run_command(armed).await?;
+    let uri = set.uri();
+    scenario.cli_ok(&restore_arguments("latest", &uri)).await?;
+    let staged = async || {
+        let names = set.client().database("config").list_collection_names().await?;
+        Ok::<_, anyhow::Error>(names.iter().any(|name| name.starts_with("tidemark_stage_")))
+    };
+    ensure!(staged().await?, "the fail point did not work");
+    faults::set(&set.client(), "failCommand", false).await?;
+    let again = scenario.cli(&restore_arguments("latest", &uri)).await?;
+    ensure!(again.exit_code == 9 && again.stdout.contains("finished restore"), "{again:?}");
+    ensure!(!staged().await?, "what was staged is left");
+    let state = capture(&set.client(), None, Detail::Documents).await?;
+    let differences = moment.state.diff(&state);
+    ensure!(differences.is_empty(), "{differences:#?}");
+    Ok(())
 }

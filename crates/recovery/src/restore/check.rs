@@ -41,15 +41,13 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace], tall
         .collect();
     let expected: BTreeSet<String> = restored.iter().map(|c| c.namespace.to_string()).collect();
     if found != expected {
-        let difference: Vec<_> = found.symmetric_difference(&expected).take(5).cloned().collect();
-        return Err(mismatch(context, &format!("collections differ: {}", difference.join(", "))));
+        return Err(mismatch(context, &format!("collections differ: {}", difference(&found, &expected))));
     }
     let listed_views: BTreeSet<String> =
         listing.views.iter().filter(|view| !is_time_series(view)).map(|view| view.namespace.to_string()).collect();
     let expected_views: BTreeSet<String> = views.iter().map(ToString::to_string).collect();
     if listed_views != expected_views {
-        let difference: Vec<_> = listed_views.symmetric_difference(&expected_views).take(5).cloned().collect();
-        return Err(mismatch(context, &format!("views differ: {}", difference.join(", "))));
+        return Err(mismatch(context, &format!("views differ: {}", difference(&listed_views, &expected_views))));
     }
 
     let mut differing = Vec::new();
@@ -66,11 +64,8 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace], tall
             .filter(|name| name != "_id_")
             .collect();
         if found != expected {
-            let difference: Vec<_> = found.symmetric_difference(&expected).cloned().collect();
-            return Err(mismatch(
-                context,
-                &format!("indexes of {} differ: {}", collection.namespace, difference.join(", ")),
-            ));
+            let difference = difference(&found, &expected);
+            return Err(mismatch(context, &format!("indexes of {} differ: {difference}", collection.namespace)));
         }
         checked.indexes += expected.len() as u64;
         let (documents, expected) = (documents(context, collection, tally).await?, tally.expected(collection));
@@ -89,6 +84,12 @@ pub async fn check(context: &Context, window: &Window, views: &[Namespace], tall
     Err(mismatch(context, &format!("{}{more}", differing.join(", ")))
         .because("snapshot and oplog do not fit together, or somebody else writes into the destination")
         .then("dr-cli verify --level hash; then restore into a fresh replica set, from an older snapshot when it happens again"))
+}
+
+fn difference(found: &BTreeSet<String>, expected: &BTreeSet<String>) -> String {
+    let missing = expected.difference(found).take(SHOWN).map(|name| format!("{name} is missing"));
+    let foreign = found.difference(expected).take(SHOWN).map(|name| format!("{name} should not be there"));
+    missing.chain(foreign).collect::<Vec<_>>().join(", ")
 }
 
 fn is_time_series(view: &listing::ListedView) -> bool {

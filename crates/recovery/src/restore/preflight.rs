@@ -7,6 +7,7 @@ use replset::Destination;
 use replset::privileges::{self, Task};
 
 use super::Context;
+use super::routes;
 use super::state::{RestoreState, Stored};
 use super::survey::Window;
 use crate::archive_reader::ArchiveReader;
@@ -58,6 +59,10 @@ pub async fn check(
     let existing = destination.list_existing().await?;
     match RestoreState::load(destination).await? {
         Some(stored) => {
+            if stored.complete {
+                // Of one that was killed right after its last mark; what stays is no reason to say anything else.
+                routes::drop_leftovers(destination).await.ok();
+            }
             let plan = continued(destination, reader, &stored, &plan)?;
             Ok((RestoreState::resumed(attempt, election, stored), plan))
         }

@@ -65,6 +65,16 @@ impl Routes {
     }
 }
 
+/// Drops everything that was ever staged. Only when the restore is complete.
+pub async fn drop_leftovers(destination: &Destination) -> Result<()> {
+    for namespace in destination.names_of("config").await? {
+        if namespace.coll.starts_with(STAGE_PREFIX) {
+            destination.drop_collection(&namespace).await?;
+        }
+    }
+    Ok(())
+}
+
 fn route(collection: &Collection) -> Route {
     let source = collection.namespace.clone();
     let role = if source.is_views() {

@@ -96,6 +96,11 @@ fn log_since(log: &Path, offset: u64) -> String {
     String::from_utf8_lossy(&bytes[start..]).into_owned()
 }
 
+/// What the server wrote last, for messages.
+pub fn log_tail(log: &Path) -> String {
+    tail(&log_since(log, 0))
+}
+
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")

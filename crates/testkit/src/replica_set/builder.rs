@@ -15,7 +15,7 @@ use rand::RngExt;
 use super::member::Member;
 use super::{ROOT_PASSWORD, ROOT_USER, ReplicaSet, uri};
 use crate::mongod::port::PortLease;
-use crate::mongod::process::Launch;
+use crate::mongod::process::{Launch, log_tail};
 use crate::mongod::{binary, temp_folder};
 
 #[must_use]
@@ -120,7 +120,10 @@ impl ReplicaSet {
         };
         // Under the localhost exception when there is a key file: no user exists yet.
         let admin = self.members[0].probe().database("admin");
-        admin.run_command(doc! { "replSetInitiate": config }).await.context("initiate the replica set")?;
+        admin.run_command(doc! { "replSetInitiate": config }).await.with_context(|| {
+            let state = if self.is_running(0) { "runs" } else { "has ended" };
+            format!("initiate the replica set: the server {state}; end of its log:\n{}", log_tail(&self.log(0)))
+        })?;
         self.primary().await?;
         if self.auth {
             create_root_user(&admin).await?;
