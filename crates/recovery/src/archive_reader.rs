@@ -58,6 +58,11 @@ impl ArchiveReader {
         Self { control, ..self }
     }
 
+    /// Where the mutable objects are.
+    pub fn control(&self) -> &Arc<dyn ObjectStore> {
+        &self.control
+    }
+
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }

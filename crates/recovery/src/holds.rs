@@ -30,9 +30,9 @@ pub struct Holds {
 impl ArchiveReader {
     pub async fn holds(&self, lineage: &LineageId) -> Result<Holds> {
         let mut holds = Holds::default();
-        holds.pins = self.records(&Pin::prefix(lineage), Pin::from_json, &mut holds.unreadable).await?;
-        let protections = self.records(&Protection::prefix(lineage), Protection::from_json, &mut holds.unreadable);
-        holds.protections = protections.await?;
+        let (pins, protections) = (Pin::prefix(lineage), Protection::prefix(lineage));
+        holds.pins = self.records(&pins, Pin::from_json, &mut holds.unreadable).await?;
+        holds.protections = self.records(&protections, Protection::from_json, &mut holds.unreadable).await?;
         let key = freeze_key(lineage)?.to_string();
         if let Some(body) = self.control().get_bytes(&key, LIMIT).await? {
             match Freeze::from_json(&body) {

@@ -6,8 +6,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod archive_reader;
+pub mod expire;
 mod failure;
 mod find;
+pub mod holds;
 mod oplog_stream;
 mod progress;
 mod restore;
