@@ -447,6 +447,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_empty_object_is_no_slice_and_does_not_pass_for_one() {
+        let memory = MemoryStore::new();
+        let archive = ArchiveStore::open(stores(&memory), &record("rs0-a", "a"), false).await.unwrap();
+        let (after, through) = (ClusterTime::new(10, 1), ClusterTime::new(20, 1));
+        let id = archive::layout::SliceId { after, through, term: 1, digest: [7; 16] };
+        let key = id.key(&archive.lineage, false);
+        let _created = memory.put_new(&key.to_string(), Bytes::new()).await.unwrap();
+        assert!(!archive.covers(after, through).await.unwrap());
+        assert_eq!(archive.archived_optime().await.unwrap(), None);
+        let refused = archive.put_slice(&key, Bytes::from_static(b"entries")).await.unwrap_err();
+        assert!(matches!(refused, Error::Conflict { .. }), "{refused}");
+        memory.delete(&key.to_string()).await.unwrap();
+        for created in [Created::New, Created::AlreadyExists] {
+            assert_eq!(archive.put_slice(&key, Bytes::from_static(b"entries")).await.unwrap(), created);
+        }
+        assert!(archive.covers(after, through).await.unwrap());
+    }
+
+    #[tokio::test]
     async fn an_archive_of_a_newer_format_is_left_alone() {
         let memory = MemoryStore::new();
         let newer = r#"{"format": 99, "archive_id": "x", "created_at": "2030-01-01T00:00:00Z"}"#;

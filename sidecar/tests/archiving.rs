@@ -14,12 +14,12 @@ use archive::layout::ObjectKey;
 use archive::slice::{SliceEncoder, SliceHeader};
 use bson::{Timestamp, doc};
 use sidecar::archive_store::{ArchiveStore, Stores};
-use sidecar::archiver::{self, ArchiverSettings};
+use sidecar::archiver;
 use sidecar::metrics::Metrics;
 use sidecar::source::Source;
 use store::fault::{Fault, FaultStore};
 use store::{ErrorKind, MemoryStore, ObjectStoreExt as _, Operation};
-use support::{Archive, fill, get, note, sidecar, start_run, until};
+use support::{Archive, archiver_settings, fill, get, note, sidecar, site, start_run, until};
 use testkit::ReplicaSet;
 use tokio_util::sync::CancellationToken;
 
@@ -247,15 +247,8 @@ async fn a_full_store_stops_reading_and_nothing_is_lost_when_space_is_back() -> 
     let memory = MemoryStore::new();
     let faulty = FaultStore::new(Arc::new(memory.clone()));
     let store: Arc<dyn store::ObjectStore> = Arc::new(faulty.clone());
-    let source = Source::new(&set.uri(), None);
-    let stores = Stores { archive: Arc::clone(&store), control: store };
-    let archive = ArchiveStore::open(stores, &source.lineage().await?, false).await?;
-    let settings = ArchiverSettings {
-        cut: support::config("mongodb://x:1", "file:///x", &[]).cut,
-        compression_level: 1,
-        grace: Duration::from_secs(5),
-        for_one_snapshot: false,
-    };
+    let (source, archive) = site(&set, Arc::clone(&store), store).await?;
+    let settings = archiver_settings();
     let (metrics, stop) = (Metrics::new()?, CancellationToken::new());
     let (window, task) = archiver::spawn(source, archive.clone(), settings, metrics.clone(), stop.clone());
     let start = window.clone().wait_started(&stop).await?;
@@ -300,15 +293,8 @@ async fn an_entry_that_cannot_be_replayed_is_on_record_before_its_slice_is_there
     let set = ReplicaSet::single().await?;
     let faulty = FaultStore::new(Arc::new(MemoryStore::new()));
     let store: Arc<dyn store::ObjectStore> = Arc::new(faulty.clone());
-    let source = Source::new(&set.uri(), None);
-    let stores = Stores { archive: Arc::clone(&store), control: store };
-    let archive = ArchiveStore::open(stores, &source.lineage().await?, false).await?;
-    let settings = ArchiverSettings {
-        cut: support::config("mongodb://x:1", "file:///x", &[]).cut,
-        compression_level: 1,
-        grace: Duration::from_secs(5),
-        for_one_snapshot: false,
-    };
+    let (source, archive) = site(&set, Arc::clone(&store), store).await?;
+    let settings = archiver_settings();
     let (metrics, stop) = (Metrics::new()?, CancellationToken::new());
     let outage = |folder| Fault::fail_before(Operation::Finish, ErrorKind::Unreachable).on_key(folder).lasting();
     let (window, task) =
@@ -353,7 +339,7 @@ async fn slices_that_another_sidecar_has_stored_are_left_to_it_whatever_is_in_th
     let stop = CancellationToken::new();
     let start = |span, for_one_snapshot| {
         let cut = support::config("mongodb://x:1", "file:///x", &[("slice_span", span)]).cut;
-        let settings = ArchiverSettings { cut, compression_level: 1, grace: Duration::from_secs(5), for_one_snapshot };
+        let settings = archiver::ArchiverSettings { cut, for_one_snapshot, ..archiver_settings() };
         let metrics = Metrics::new().unwrap();
         let (window, task) = archiver::spawn(source.clone(), archive.clone(), settings, metrics.clone(), stop.clone());
         (window, task, metrics)

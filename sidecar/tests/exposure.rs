@@ -12,14 +12,13 @@ use archive::coverage::Coverage;
 use archive::layout::ObjectKey;
 use archive::{ClusterTime, catalog::StoredSlice};
 use bson::doc;
-use sidecar::archive_store::{ArchiveStore, Stores};
+use sidecar::archive_store::ArchiveStore;
 use sidecar::archiver::{self, ArchiveWindow, ArchiverSettings};
 use sidecar::metrics::Metrics;
-use sidecar::source::Source;
 use store::delay::DelayStore;
 use store::fault::{Fault, FaultStore};
 use store::{ErrorKind, MemoryStore, ObjectStore, ObjectStoreExt as _, Operation};
-use support::{fill, note, until};
+use support::{fill, note, site, until};
 use testkit::ReplicaSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,9 +35,7 @@ struct Running {
 }
 
 async fn start(set: &ReplicaSet, store: Arc<dyn ObjectStore>, cut: &[(&str, &str)]) -> Result<Running> {
-    let source = Source::new(&set.uri(), None);
-    let stores = Stores { archive: Arc::clone(&store), control: store };
-    let archive = ArchiveStore::open(stores, &source.lineage().await?, false).await?;
+    let (source, archive) = site(set, Arc::clone(&store), store).await?;
     let settings = ArchiverSettings {
         cut: support::config("mongodb://x:1", "file:///x", cut).cut,
         compression_level: 1,

@@ -10,13 +10,12 @@ use std::time::Duration;
 use anyhow::Result;
 use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
-use sidecar::archive_store::{ArchiveStore, Stores};
-use sidecar::archiver::{self, ArchiverSettings};
+
+use sidecar::archiver;
 use sidecar::metrics::Metrics;
-use sidecar::source::Source;
 use store::fault::{Fault, FaultStore};
 use store::{ErrorKind, MemoryStore, Operation};
-use support::{Archive, fill, get, note, sidecar, start_run, until};
+use support::{Archive, archiver_settings, fill, get, note, sidecar, site, start_run, until};
 use testkit::ReplicaSet;
 use tokio_util::sync::CancellationToken;
 
@@ -97,15 +96,8 @@ async fn a_snapshot_alone_leaves_a_mark_and_an_archive_without_slices_none() -> 
 async fn archiving_goes_on_while_the_mark_can_neither_be_read_nor_written() -> Test {
     let set = ReplicaSet::single().await?;
     let control = FaultStore::new(Arc::new(MemoryStore::new()));
-    let source = Source::new(&set.uri(), None);
-    let stores = Stores { archive: Arc::new(MemoryStore::new()), control: Arc::new(control.clone()) };
-    let archive = ArchiveStore::open(stores, &source.lineage().await?, false).await?;
-    let settings = ArchiverSettings {
-        cut: support::config("mongodb://x:1", "file:///x", &[]).cut,
-        compression_level: 1,
-        grace: Duration::from_secs(5),
-        for_one_snapshot: false,
-    };
+    let (source, archive) = site(&set, Arc::new(MemoryStore::new()), Arc::new(control.clone())).await?;
+    let settings = archiver_settings();
     for operation in [Operation::Get, Operation::PutMutable] {
         control.add(Fault::fail_before(operation, ErrorKind::Unreachable).on_key("archived.json").lasting());
     }

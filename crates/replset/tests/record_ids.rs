@@ -11,25 +11,15 @@ use replset::ErrorKind;
 use replset::scan::{ScanOptions, scan_collection};
 use replset::topology::member_identity;
 use support::{connect, drain, uuid_of};
-use testkit::ReplicaSet;
+use testkit::with_forgotten_record_ids;
 
 const ABORTED: i32 = 100;
 const BEFORE: i32 = 300;
 
-/// Inserts that are taken back use up record ids which nobody hands out again until the member forgets about them. Without
-/// a checkpoint in between, a killed member applies the same inserts with ids that are smaller by as many.
 #[tokio::test]
 async fn a_position_from_before_a_crash_is_refused_because_it_means_another_record() -> Result<()> {
-    let set = ReplicaSet::builder().argument("--syncdelay").argument("3600").start().await?;
-    let client = set.client();
-    let orders = client.database("shop").collection::<Document>("orders");
-    client.database("shop").create_collection("orders").await?;
-    client.database("admin").run_command(doc! { "fsync": 1 }).await?;
-
-    let mut session = client.start_session().await?;
-    session.start_transaction().await?;
-    orders.insert_many((0..ABORTED).map(|id| doc! { "_id": -id - 1 })).session(&mut session).await?;
-    session.abort_transaction().await?;
+    let set = with_forgotten_record_ids("shop", "orders", ABORTED).await?;
+    let orders = set.client().database("shop").collection::<Document>("orders");
     orders.insert_many((0..1000).map(|id| doc! { "_id": id })).await?;
 
     let name = Namespace::new("shop", "orders");

@@ -14,6 +14,8 @@ pub mod mongod;
 pub mod processes;
 pub mod proxy;
 #[cfg(feature = "mongodb")]
+pub mod record_ids;
+#[cfg(feature = "mongodb")]
 pub mod replica_set;
 pub mod s3_server;
 #[cfg(feature = "mongodb")]
@@ -33,6 +35,8 @@ pub use capture::{Detail, DiffOptions, StateCapture, capture};
 pub use dataset::load_shop;
 pub use processes::Sidecar;
 pub use proxy::FaultProxy;
+#[cfg(feature = "mongodb")]
+pub use record_ids::with_forgotten_record_ids;
 #[cfg(feature = "mongodb")]
 pub use replica_set::{ReplicaSet, ReplicaSetBuilder};
 pub use s3_server::S3Server;

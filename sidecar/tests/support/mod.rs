@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,7 +18,11 @@ use archive::segment::{SegmentDecoder, SegmentEvent};
 use archive::slice::{SliceDecoder, SliceEvent};
 use archive::{ClusterTime, Digest};
 use bson::doc;
+use sidecar::archive_store::{ArchiveStore, Stores};
+use sidecar::archiver::ArchiverSettings;
 use sidecar::config::Config;
+use sidecar::source::Source;
+use store::ObjectStore;
 use testkit::processes::{Finished, finish};
 use testkit::{ReplicaSet, Sidecar};
 
@@ -267,4 +272,25 @@ pub async fn documents(set: &ReplicaSet, db: &str, coll: &str) -> Result<Vec<Vec
 pub fn sorted(mut documents: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     documents.sort();
     documents
+}
+
+/// The replica set and its lineage in stores of the test's own.
+pub async fn site(
+    set: &ReplicaSet,
+    archive: Arc<dyn ObjectStore>,
+    control: Arc<dyn ObjectStore>,
+) -> Result<(Source, ArchiveStore)> {
+    let source = Source::new(&set.uri(), None);
+    let opened = ArchiveStore::open(Stores { archive, control }, &source.lineage().await?, false).await?;
+    Ok((source, opened))
+}
+
+/// As `run` has them by default.
+pub fn archiver_settings() -> ArchiverSettings {
+    ArchiverSettings {
+        cut: config("mongodb://x:1", "file:///x", &[]).cut,
+        compression_level: 1,
+        grace: Duration::from_secs(5),
+        for_one_snapshot: false,
+    }
 }

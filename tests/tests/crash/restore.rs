@@ -137,9 +137,8 @@ async fn a_restore_whose_last_step_fails_is_finished_and_says_so() -> Result<()>
     scenario.stop_archiving().await?;
 
     let set = server().set_parameter("enableTestCommands", "1").start().await?;
-    // Before it creates anything, a restore drops what somebody may have left: one collection here.
     let failing = doc! { "failCommands": ["drop"], "errorCode": 8000 };
-    let armed = doc! { "configureFailPoint": "failCommand", "mode": { "skip": 1 }, "data": failing };
+    let armed = doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn", "data": failing };
     set.client().database("admin").run_command(armed).await?;
     let uri = set.uri();
     scenario.cli_ok(&restore_arguments("latest", &uri)).await?;

@@ -8,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::gap::GapReason;
 use crate::layout::ObjectKey;
 
-/// History `(after, through]` that cannot be read, recorded or not.
+/// History `(after, through]` that is not there, or across which nothing is restored; recorded or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Break {
     pub after: ClusterTime,

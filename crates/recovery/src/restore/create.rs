@@ -6,7 +6,7 @@ use futures::{TryStreamExt, stream};
 use replset::ErrorKind;
 
 use super::Context;
-use super::routes::{Role, Routes};
+use super::routes::{self, Role, Routes};
 use super::survey::Window;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Unit;
@@ -22,7 +22,7 @@ pub async fn create(context: &Context, window: &Window) -> Result<Routes> {
     }
     if !context.state.is_resumed() {
         // Whoever emptied a half-restored replica set by hand may have left them.
-        routes.drop_staging(&context.destination).await?;
+        routes::drop_leftovers(&context.destination).await?;
     }
     context.progress.phase("create", Some(collections.len() as u64), Unit::Items);
     stream::iter(collections.values().map(Ok::<_, Failure>))

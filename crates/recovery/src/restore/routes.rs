@@ -56,16 +56,9 @@ impl Routes {
     pub fn staged(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.routes.values().filter(|route| route.role != Role::Data)
     }
-
-    pub async fn drop_staging(&self, destination: &Destination) -> Result<()> {
-        for route in self.staged() {
-            destination.drop_collection(&route.namespace).await?;
-        }
-        Ok(())
-    }
 }
 
-/// Drops everything that was ever staged. Only when the restore is complete.
+/// Drops everything that was ever staged: before a fresh restore begins, and when one is complete.
 pub async fn drop_leftovers(destination: &Destination) -> Result<()> {
     for namespace in destination.names_of("config").await? {
         if namespace.coll.starts_with(STAGE_PREFIX) {

@@ -1,15 +1,19 @@
 //! What several test files need. A folder module, because each file of `tests/` is a program of its own.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, clippy::expect_used, reason = "each test program uses its part; tests may panic")]
 
 use anyhow::{Context, Result};
 use archive::{CollectionUuid, Namespace};
 use mongodb::Client;
-use mongodb::bson::{RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp, doc, rawdoc};
 use replset::listing::{ListedCollection, list_database};
 use replset::raw::RawWriter;
 use replset::scan::{Scan, ScanOptions, scan_collection};
-use replset::{ConnectOptions, Connection};
+use replset::{ConnectOptions, Connection, Destination};
+use testkit::ReplicaSet;
+
+/// What a server fills in itself when a user inserts it.
+pub const ZERO: Timestamp = Timestamp { time: 0, increment: 0 };
 
 pub fn options() -> ConnectOptions {
     ConnectOptions { selection_timeout: std::time::Duration::from_secs(5), ..ConnectOptions::default() }
@@ -17,6 +21,38 @@ pub fn options() -> ConnectOptions {
 
 pub async fn connect(uri: &str) -> Result<Connection> {
     Ok(Connection::open(uri, options()).await?)
+}
+
+pub async fn destination(set: &ReplicaSet) -> Result<Destination> {
+    Ok(Destination::open(&set.uri(), options()).await?)
+}
+
+pub async fn find(client: &Client, name: &Namespace, id: impl Into<Bson>) -> Result<Option<RawDocumentBuf>> {
+    let collection = client.database(&name.db).collection::<RawDocumentBuf>(&name.coll);
+    Ok(collection.find_one(doc! { "_id": id.into() }).await?)
+}
+
+pub fn raw(document: Document) -> RawDocumentBuf {
+    RawDocumentBuf::try_from(document).expect("BSON")
+}
+
+/// One namespace of each kind that takes documents of our own.
+pub async fn kinds(destination: &Destination) -> Result<Vec<Namespace>> {
+    let options = [
+        ("plain", rawdoc! {}),
+        ("capped", rawdoc! { "capped": true, "size": 50_000_000 }),
+        ("clustered", rawdoc! { "clusteredIndex": { "v": 2, "key": { "_id": 1 }, "name": "_id_", "unique": true } }),
+        ("collated", rawdoc! { "collation": { "locale": "de", "strength": 2 } }),
+        ("validated", rawdoc! { "validator": { "never": "matches" } }),
+        ("system.js", rawdoc! {}),
+    ];
+    let mut names = Vec::new();
+    for (name, options) in options {
+        let name = Namespace::new("kinds", name);
+        destination.create_collection(&name, &options, None).await?;
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// The collection as the listing shows it.
