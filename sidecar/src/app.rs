@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use archive::manifest::SnapshotManifest;
+use archive::reference::Reference;
 use replset::privileges::{self, Task};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::http;
 use crate::lease::LeaseTimes;
 use crate::metrics::Metrics;
+use crate::reference::{ReferenceSchedule, ReferenceTaker};
 use crate::schedule::Scheduler;
 use crate::snapshot::{CurrentSnapshot, PART_BYTES, SnapshotSettings, Snapshotter};
 use crate::source::Source;
@@ -36,7 +38,8 @@ impl Site {
         let member = source.choose().await?;
         privileges::require(&member.connection, Task::Source).await?;
         let stores = Stores::open(&config.archive, config.control_url()).await?;
-        let archive = ArchiveStore::open(stores, &record, config.new_lineage).await?.encrypting(&config.encryption).await?;
+        let archive =
+            ArchiveStore::open(stores, &record, config.new_lineage).await?.encrypting(&config.encryption).await?;
         Ok(Self { source, archive })
     }
 
@@ -61,6 +64,15 @@ impl Site {
                 }
                 opened => return opened,
             }
+        }
+    }
+
+    fn reference_taker(&self, config: &Config) -> ReferenceTaker {
+        ReferenceTaker {
+            source: self.source.clone(),
+            archive: self.archive.clone(),
+            budget: config.reference_budget,
+            parallelism: config.scan_parallelism,
         }
     }
 
@@ -133,6 +145,15 @@ pub async fn take_snapshot(config: &Config, stop: &CancellationToken) -> Result<
     result
 }
 
+/// One reference, stored when this returns.
+pub async fn take_reference(config: &Config, stop: &CancellationToken) -> Result<Reference> {
+    let site = tokio::select! {
+        site = Site::open(config) => site?,
+        () = stop.cancelled() => return Err(Error::Cancelled),
+    };
+    site.reference_taker(config).take(stop).await
+}
+
 fn metrics() -> Result<Metrics> {
     Metrics::new().map_err(|error| Error::Internal(format!("metrics cannot be registered: {error}")))
 }
@@ -202,11 +223,19 @@ impl Tasks {
             stop: self.stop.clone(),
         };
         self.spawn("scheduler", scheduler.run());
+        let references = ReferenceSchedule {
+            taker: site.reference_taker(config),
+            crontab: config.reference_schedule.clone(),
+            metrics: board.metrics.clone(),
+            holder: holder(),
+            stop: self.stop.clone(),
+        };
+        self.spawn("references", references.run());
     }
 
     /// Until all but `http` have ended after a stop, or one has ended by itself.
     async fn wait(&mut self, grace: Duration) -> Result<()> {
-        let mut running = 2;
+        let mut running = 3;
         let mut result = Ok(());
         let overdue = async {
             self.stop.cancelled().await;

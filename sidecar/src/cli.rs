@@ -32,6 +32,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Reads collections as they are at one cluster time and stores their digests, for drills to compare with
+    Reference {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows what would fail, before it fails: privileges, topology, store
     Check {
         /// Print one JSON object
@@ -61,6 +67,12 @@ pub struct Flags {
     /// When to take snapshots: five-field crontab line in UTC, or `none` [default: 0 1 * * *]
     #[arg(long, global = true, value_name = "CRONTAB")]
     snapshot_schedule: Option<String>,
+    /// When to read collections for a reference: five-field crontab line in UTC, or `none` [default: none]
+    #[arg(long, global = true, value_name = "CRONTAB")]
+    reference_schedule: Option<String>,
+    /// How long and how much a reference may read: a time, a size, or both as `4m,50GiB` [default: 4m]
+    #[arg(long, global = true, value_name = "BUDGET")]
+    reference_budget: Option<String>,
     /// Publish the oplog at least this often while there are writes [default: 5s]
     #[arg(long, global = true, value_name = "DURATION")]
     slice_span: Option<String>,
@@ -112,6 +124,8 @@ impl Flags {
             "member" => &self.member,
             "listen" => &self.listen,
             "snapshot_schedule" => &self.snapshot_schedule,
+            "reference_schedule" => &self.reference_schedule,
+            "reference_budget" => &self.reference_budget,
             "slice_span" => &self.slice_span,
             "slice_bytes" => &self.slice_bytes,
             "slice_idle" => &self.slice_idle,

@@ -10,6 +10,7 @@ use archive::encryption::Recipients;
 use telemetry::{LogFormat, redact_uri};
 
 use crate::archiver::CutPolicy;
+use crate::reference::ReferenceBudget;
 
 pub mod crontab;
 mod origin;
@@ -18,10 +19,14 @@ mod values;
 pub use crontab::Crontab;
 use origin::Layers;
 pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
-pub use values::show_duration;
+pub use values::{show_duration, time_and_bytes};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9717";
 const DEFAULT_SCHEDULE: &str = "0 1 * * *";
+/// A reference reads everything once more, so nobody gets one unasked.
+const DEFAULT_REFERENCE_SCHEDULE: &str = "none";
+/// Of the five minutes of history that a server keeps by default: what is not begun by then could not be read to its end.
+const DEFAULT_REFERENCE_BUDGET: &str = "4m";
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -34,6 +39,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Absent: only the first snapshot and those that a gap makes necessary.
     pub schedule: Option<Crontab>,
+    /// When collections are read for a reference; absent: never.
+    pub reference_schedule: Option<Crontab>,
+    pub reference_budget: ReferenceBudget,
     pub cut: CutPolicy,
     pub compression_level: i32,
     pub scan_parallelism: usize,
@@ -124,7 +132,9 @@ impl Config {
             ("control", redact_uri(self.control_url())),
             ("member", self.member.clone().unwrap_or_else(|| "chosen".to_owned())),
             ("listen", self.listen.to_string()),
-            ("snapshot_schedule", self.schedule.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+            ("snapshot_schedule", show_schedule(self.schedule.as_ref())),
+            ("reference_schedule", show_schedule(self.reference_schedule.as_ref())),
+            ("reference_budget", self.reference_budget.to_string()),
             ("slice_span", show_duration(self.cut.span)),
             ("slice_bytes", self.cut.bytes.to_string()),
             ("slice_idle", show_duration(self.cut.idle)),
@@ -227,9 +237,9 @@ impl Reader<'_> {
         let listen = self.with_default("listen", DEFAULT_LISTEN, |text| {
             text.parse::<SocketAddr>().map_err(|_| "must be ADDRESS:PORT, for example 127.0.0.1:9717".to_owned())
         });
-        let schedule = self.with_default("snapshot_schedule", DEFAULT_SCHEDULE, |text| {
-            if text == "none" { Ok(None) } else { text.parse().map(Some) }
-        });
+        let schedule = self.with_default("snapshot_schedule", DEFAULT_SCHEDULE, schedule_or_none);
+        let reference_schedule = self.with_default("reference_schedule", DEFAULT_REFERENCE_SCHEDULE, schedule_or_none);
+        let reference_budget = self.with_default("reference_budget", DEFAULT_REFERENCE_BUDGET, str::parse);
         let span = self
             .with_default("slice_span", "5s", |text| values::duration_between(text, second, Duration::from_hours(1)));
         let bytes = self.with_default("slice_bytes", "16MiB", |text| {
@@ -262,6 +272,8 @@ impl Reader<'_> {
             member,
             listen: listen?,
             schedule: schedule?,
+            reference_schedule: reference_schedule?,
+            reference_budget: reference_budget?,
             cut: CutPolicy { span: span?, bytes: bytes?, idle: idle? },
             compression_level: level?,
             scan_parallelism: parallelism?,
@@ -306,6 +318,14 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn schedule_or_none(text: &str) -> Result<Option<Crontab>, String> {
+    if text == "none" { Ok(None) } else { text.parse().map(Some) }
+}
+
+fn show_schedule(schedule: Option<&Crontab>) -> String {
+    schedule.map_or_else(|| "none".to_owned(), ToString::to_string)
 }
 
 /// Only the form: whether the store can be used is found out when it is opened.

@@ -52,6 +52,8 @@ pub enum Error {
     /// What it showed of its catalog may have been rolled back.
     #[error("{member} changed its state while its collections were listed")]
     StateChanged { member: String },
+    #[error("{member} cannot read at a cluster time")]
+    NoSnapshotReads { member: String },
     #[error("the snapshot's own window of history, ({begin}, {end}], has a hole or cannot be replayed")]
     Uncovered { begin: ClusterTime, end: ClusterTime },
     #[error("stopped")]
@@ -123,7 +125,7 @@ impl Error {
             Self::NoMember { .. } | Self::Behind { .. } | Self::Stale { .. } | Self::StateChanged { .. } => 8,
             Self::ForeignLineage { .. } => 9,
             Self::Cancelled => 130,
-            Self::Listen { .. } | Self::NoRecipients { .. } => 2,
+            Self::Listen { .. } | Self::NoRecipients { .. } | Self::NoSnapshotReads { .. } => 2,
             Self::Format(_) | Self::Encryption(_) | Self::Uncovered { .. } | Self::Internal(_) => 1,
         }
     }
@@ -248,6 +250,11 @@ impl Error {
                 "replication is behind, or the server was restored from an older state",
                 "wait, and look at replication lag",
             ),
+            Self::NoSnapshotReads { member } => (
+                member.clone(),
+                "it is older than MongoDB 5.0",
+                "leave out --reference-schedule; drills compare with queries of known answers instead",
+            ),
             Self::StateChanged { .. } => (
                 server,
                 "an election or a restart, after which the member may have rolled back what it listed",
@@ -262,7 +269,9 @@ impl Error {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
-            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => (String::new(), "", "please report it, with the log"),
+            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => {
+                (String::new(), "", "please report it, with the log")
+            }
         }
     }
 }

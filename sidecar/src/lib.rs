@@ -19,6 +19,7 @@ pub mod http;
 pub mod lease;
 pub mod metrics;
 pub mod output;
+pub mod reference;
 pub mod schedule;
 pub mod snapshot;
 pub mod source;

@@ -26,12 +26,15 @@ pub struct Inner {
     pub snapshots_completed: IntCounter,
     pub snapshots_failed: IntCounter,
     pub snapshot_running: IntGauge,
+    pub references_completed: IntCounter,
+    pub references_failed: IntCounter,
     shortfall: IntGaugeVec,
     last_snapshot: Late,
     snapshot_duration: Late,
     snapshot_bytes: Late,
     snapshot_stored_bytes: Late,
     snapshot_documents: Late,
+    last_reference: Late,
     archived_through: Late,
     archive_lag: Late,
     oplog_headroom: Late,
@@ -127,6 +130,18 @@ impl Metrics {
             snapshots_completed: counter("tidemark_snapshots_completed_total", "Snapshots published by this sidecar.")?,
             snapshots_failed: counter("tidemark_snapshots_failed_total", "Attempts to take a snapshot that failed.")?,
             snapshot_running: running,
+            references_completed: counter(
+                "tidemark_references_completed_total",
+                "References (digests of collections at one cluster time) stored by this sidecar.",
+            )?,
+            references_failed: counter(
+                "tidemark_references_failed_total",
+                "Attempts to take a reference that failed.",
+            )?,
+            last_reference: late(
+                "tidemark_last_reference_timestamp_seconds",
+                "Cluster time of the newest reference that this sidecar stored.",
+            )?,
             shortfall,
             last_snapshot: late(
                 "tidemark_last_snapshot_timestamp_seconds",
@@ -167,6 +182,11 @@ impl Metrics {
         if figures.duration_seconds > 0.0 {
             self.snapshot_duration.set(figures.duration_seconds);
         }
+    }
+
+    pub fn reference_taken(&self, at_seconds: u32) {
+        self.references_completed.inc();
+        self.last_reference.set(f64::from(at_seconds));
     }
 
     pub fn set_archived_through(&self, seconds: Option<u32>) {

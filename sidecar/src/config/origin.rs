@@ -28,13 +28,15 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 21] = [
     "uri",
     "archive",
     "control",
     "member",
     "listen",
     "snapshot_schedule",
+    "reference_schedule",
+    "reference_budget",
     "slice_span",
     "slice_bytes",
     "slice_idle",
