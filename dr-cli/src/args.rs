@@ -15,8 +15,11 @@ use recovery::{Failure, FailureKind, NamespaceFilter, TimeBound, VerifyLevel};
 
 use crate::output::Sink;
 
+mod drill;
 #[cfg(test)]
 mod tests;
+
+pub use drill::{DrillArgs, DrillTarget};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok · 1 unexpected · 2 usage · 3 not found · 4 not restorable · 5 integrity · 6 key · 7 lease held · 8 store or
@@ -72,6 +75,8 @@ pub enum Command {
     Release(ReleaseArgs),
     /// Prove that stored bytes are what was written
     Verify(VerifyArgs),
+    /// Restore for practice, prove what came back, and store a report
+    Drill(Box<DrillArgs>),
 }
 
 impl Command {
@@ -85,6 +90,7 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Release(_) => "release",
             Self::Verify(_) => "verify",
+            Self::Drill(_) => "drill",
         }
     }
 }
@@ -256,7 +262,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
 
 /// The subcommand that a command line which cannot be parsed is about.
 fn named_command(args: &[OsString]) -> Option<&'static str> {
-    const NAMES: [&str; 8] = ["status", "list", "show", "find", "plan", "restore", "release", "verify"];
+    const NAMES: [&str; 9] = ["status", "list", "show", "find", "plan", "restore", "release", "verify", "drill"];
     args.iter().skip(1).find_map(|arg| NAMES.into_iter().find(|name| arg == name))
 }
 
@@ -266,9 +272,10 @@ fn usage_failure(error: &clap::Error, command: Option<&str>) -> Failure {
     let what = what.split("\n\nFor more information").next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(what).trim();
     let (what, cause) = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            ("no command is given".to_owned(), "dr-cli status · list · show · find · plan · restore · release · verify")
-        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => (
+            "no command is given".to_owned(),
+            "dr-cli status · list · show · find · plan · restore · release · verify · drill",
+        ),
         ErrorKind::MissingRequiredArgument => (what.to_owned(), "an option that the command needs is not there"),
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => (what.to_owned(), "a typing error"),
         _ => (what.to_owned(), "a value cannot be understood"),

@@ -21,6 +21,7 @@ use store::{ObjectStore, ObjectStoreExt};
 use crate::failure::{Failure, FailureKind, Result};
 
 mod lineages;
+mod proofs;
 
 pub use lineages::Lineages;
 pub(crate) use lineages::no_lineage;

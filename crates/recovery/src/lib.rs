@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod archive_reader;
+pub mod drill;
 pub mod expire;
 mod failure;
 mod find;

@@ -144,7 +144,11 @@ impl Control<'_> {
                 Err(failure) => failure,
             },
         };
-        if matches!(failure.kind, FailureKind::Integrity | FailureKind::Key) { Ok(Some(failure.what)) } else { Err(failure) }
+        if matches!(failure.kind, FailureKind::Integrity | FailureKind::Key) {
+            Ok(Some(failure.what))
+        } else {
+            Err(failure)
+        }
     }
 }
 

@@ -138,7 +138,8 @@ async fn answer(destination: &Destination, query: &Query) -> Result<Vec<Document
     let unexpected = |what: String| Failure::new(FailureKind::Unexpected, what).at(destination.server());
     let command = bson::RawDocumentBuf::try_from(command).map_err(|error| unexpected(error.to_string()))?;
     let reply = destination.run_raw(&query.namespace.db, command).await?;
-    let cursor = reply.document().get_document("cursor").map_err(|_| unexpected("the reply has no cursor".to_owned()))?;
+    let cursor =
+        reply.document().get_document("cursor").map_err(|_| unexpected("the reply has no cursor".to_owned()))?;
     let batch = cursor.get_array("firstBatch").map_err(|_| unexpected("the reply has no documents".to_owned()))?;
     if batch.len() > MAX_DOCUMENTS || cursor.get_i64("id").unwrap_or_default() != 0 {
         let what = format!("it gives more than {MAX_DOCUMENTS} documents, or more than a reply holds");

@@ -45,7 +45,9 @@ impl std::fmt::Display for Leftover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let folder = self.folder.display();
         match self.pid {
-            Some(pid) => write!(f, "a drill was killed and left {folder} with a running server: kill {pid}; rm -r {folder}"),
+            Some(pid) => {
+                write!(f, "a drill was killed and left {folder} with a running server: kill {pid}; rm -r {folder}")
+            }
             None => write!(f, "a drill was killed and left {folder}: rm -r {folder}"),
         }
     }
@@ -56,7 +58,8 @@ impl ThrowawayServer {
     pub async fn start(mongod: &Path, parent: &Path) -> Result<Self> {
         for attempt in 1.. {
             let started = Self::spawn(mongod, parent)?;
-            let initiated = replset::initiate::initiate(&started.host, &started.set_name, USER, &started.password).await;
+            let initiated =
+                replset::initiate::initiate(&started.host, &started.set_name, USER, &started.password).await;
             let Err(error) = initiated else { return Ok(started) };
             let log = started.log_tail();
             if attempt >= ATTEMPTS || !log.contains("Address already in use") {
@@ -94,7 +97,12 @@ impl ThrowawayServer {
             .args(["--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--nounixsocket", "--replSet", &set_name])
             // Everything that is restored goes through its oplog, and nobody reads that.
             .args(["--oplogSize", "990", "--wiredTigerCacheSizeGB", "1"])
-            .args(["--setParameter", "ttlMonitorEnabled=false", "--setParameter", "diagnosticDataCollectionEnabled=false"])
+            .args([
+                "--setParameter",
+                "ttlMonitorEnabled=false",
+                "--setParameter",
+                "diagnosticDataCollectionEnabled=false",
+            ])
             .arg("--keyFile")
             .arg(&key_file)
             .arg("--dbpath")
@@ -113,14 +121,8 @@ impl ThrowawayServer {
                     .because("it is no program that this machine can run")
                     .then("--mongod PATH, or --destination URI of a fresh replica set")
             })?;
-        let started = Self {
-            host: format!("127.0.0.1:{port}"),
-            folder: Some(folder),
-            _owner: owner,
-            password,
-            set_name,
-            server,
-        };
+        let started =
+            Self { host: format!("127.0.0.1:{port}"), folder: Some(folder), _owner: owner, password, set_name, server };
         let note = started.path().map(|path| fs::write(path.join(OWNER), started.server.id().to_string()));
         note.transpose().map_err(cannot("write down the process"))?;
         Ok(started)
