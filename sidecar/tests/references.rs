@@ -120,8 +120,11 @@ async fn what_the_budget_leaves_out_is_missing_and_comes_first_the_next_time() -
     let budget = [("reference_budget", "1m, 1300kB"), ("scan_parallelism", "1")];
     let first = take(&set, &archive, &budget).await?;
     assert_eq!(missing(&first), [("shop.b".to_owned(), MissingReason::Budget)]);
+    assert_eq!(take(&set, &archive, &budget).await?, first, "nothing was written, so it is the same moment");
+    support::note(&set, "another moment").await?;
     let second = take(&set, &archive, &budget).await?;
     assert_eq!(missing(&second), [("shop.a".to_owned(), MissingReason::Budget)]);
+    support::note(&set, "another moment").await?;
     let nothing = take(&set, &archive, &[("reference_budget", "1ms")]).await;
     assert!(nothing?.collections.is_empty());
     Ok(())
