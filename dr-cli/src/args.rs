@@ -34,12 +34,15 @@ pub struct Cli {
 
 #[derive(Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// Where the archive is, for example `file:///path`
+    /// Where the archive is: `file:///path`, `s3://bucket/prefix`, `azblob://account/container/prefix`
     #[arg(long, global = true, env = "TIDEMARK_ARCHIVE", hide_env_values = true, value_name = "URL")]
     pub archive: Option<String>,
     /// Where the archive's `control/` is, when the sidecar keeps it elsewhere
     #[arg(long, global = true, env = "TIDEMARK_CONTROL", hide_env_values = true, value_name = "URL")]
     pub control: Option<String>,
+    /// File with the age identities (secret keys) that encrypted objects are read with; may be given several times
+    #[arg(long, global = true, env = "TIDEMARK_IDENTITY_FILE", value_name = "FILE")]
+    pub identity_file: Vec<PathBuf>,
     /// Which history, when the archive holds several
     #[arg(long, global = true, env = "TIDEMARK_LINEAGE", value_name = "ID")]
     pub lineage: Option<String>,
@@ -210,6 +213,7 @@ pub struct Invocation {
     pub command: Command,
     pub archive: Option<String>,
     pub control: Option<String>,
+    pub identity_files: Vec<PathBuf>,
     pub lineage: Option<String>,
     pub log_level: String,
     pub sink: Sink,
@@ -238,6 +242,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             command: cli.command,
             archive: cli.global.archive.filter(|url| !url.is_empty()),
             control: cli.global.control.filter(|url| !url.is_empty()),
+            identity_files: cli.global.identity_file.into_iter().filter(|file| !file.as_os_str().is_empty()).collect(),
             lineage: cli.global.lineage.filter(|id| !id.is_empty()),
             log_level: cli.global.log_level,
             warnings,

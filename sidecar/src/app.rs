@@ -36,7 +36,8 @@ impl Site {
         let member = source.choose().await?;
         privileges::require(&member.connection, Task::Source).await?;
         let stores = Stores::open(&config.archive, config.control_url()).await?;
-        let archive = ArchiveStore::open(stores, &record, config.new_lineage).await?.encrypting(&config.encryption).await?;
+        let archive =
+            ArchiveStore::open(stores, &record, config.new_lineage).await?.encrypting(&config.encryption).await?;
         Ok(Self { source, archive })
     }
 

@@ -262,7 +262,9 @@ impl Error {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
-            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => (String::new(), "", "please report it, with the log"),
+            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => {
+                (String::new(), "", "please report it, with the log")
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ mod progress;
 mod restore;
 mod verify;
 
-pub use archive_reader::{ArchiveReader, Lineages, segment_key};
+pub use archive_reader::{ArchiveReader, Lineages, NeedsKey, segment_key};
 pub use failure::{Failure, FailureKind, Result};
 pub use find::{
     FindQuery, FindResult, Match, NamespaceFilter, ParseBoundError, ParseFilterError, Scanned, TimeBound, find,
@@ -27,4 +27,6 @@ pub use restore::{
     Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries,
     predict_seconds, release, restore,
 };
-pub use verify::{Checked, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify};
+pub use verify::{
+    Checked, ClosedObjects, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify,
+};
