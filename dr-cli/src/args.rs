@@ -15,8 +15,11 @@ use recovery::{Failure, FailureKind, NamespaceFilter, TimeBound, VerifyLevel};
 
 use crate::output::Sink;
 
+mod keeping;
 #[cfg(test)]
 mod tests;
+
+pub use keeping::{ExpireArgs, FreezeArgs, PinArgs, UnpinArgs, snapshot_id};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok · 1 unexpected · 2 usage · 3 not found · 4 not restorable · 5 integrity · 6 key · 7 lease held · 8 store or
@@ -75,6 +78,20 @@ pub enum Command {
     Release(ReleaseArgs),
     /// Prove that stored bytes are what was written
     Verify(VerifyArgs),
+    /// What a retention policy lets go, and why; with --apply the deletion
+    Expire(ExpireArgs),
+    /// Keep a snapshot, or every moment of a range, whatever the retention policy says
+    Pin(PinArgs),
+    /// Give a pin up
+    Unpin(UnpinArgs),
+    /// Stop all expiry, in an incident
+    Freeze(FreezeArgs),
+    /// Let expiry go on
+    Unfreeze,
+    /// What would fail, before it fails: store, archive, keys, destination
+    Doctor(DoctorArgs),
+    /// Completions for a shell, on stdout
+    Completions(CompletionsArgs),
 }
 
 impl Command {
@@ -88,6 +105,13 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Release(_) => "release",
             Self::Verify(_) => "verify",
+            Self::Expire(_) => "expire",
+            Self::Pin(_) => "pin",
+            Self::Unpin(_) => "unpin",
+            Self::Freeze(_) => "freeze",
+            Self::Unfreeze => "unfreeze",
+            Self::Doctor(_) => "doctor",
+            Self::Completions(_) => "completions",
         }
     }
 }
@@ -176,6 +200,21 @@ pub struct VerifyArgs {
     pub seed: Option<u64>,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Also look at the replica set that is to be restored into
+    #[arg(long, env = "TIDEMARK_DESTINATION", hide_env_values = true, value_name = "URI")]
+    pub destination: Option<String>,
+    /// Do not try out the store by writing to it
+    #[arg(long)]
+    pub read_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
 fn parse_op(text: &str) -> Result<OpKind, String> {
     const NAMES: [&str; 11] = [
         "insert",
@@ -261,7 +300,23 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
 
 /// The subcommand that a command line which cannot be parsed is about.
 fn named_command(args: &[OsString]) -> Option<&'static str> {
-    const NAMES: [&str; 8] = ["status", "list", "show", "find", "plan", "restore", "release", "verify"];
+    const NAMES: [&str; 15] = [
+        "status",
+        "list",
+        "show",
+        "find",
+        "plan",
+        "restore",
+        "release",
+        "verify",
+        "expire",
+        "pin",
+        "unpin",
+        "freeze",
+        "unfreeze",
+        "doctor",
+        "completions",
+    ];
     args.iter().skip(1).find_map(|arg| NAMES.into_iter().find(|name| arg == name))
 }
 

@@ -24,6 +24,8 @@ mod not_replayable;
 mod prepared;
 #[path = "acceptance/replica_sets.rs"]
 mod replica_sets;
+#[path = "acceptance/retention.rs"]
+mod retention;
 #[path = "acceptance/schema.rs"]
 mod schema;
 #[path = "acceptance/targets.rs"]

@@ -40,6 +40,8 @@ use crate::progress::Progress;
 pub use release::{ReleaseReport, release};
 pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEntries, predict_seconds};
 
+pub use preflight::examine_destination;
+
 use attempts::Attempts;
 use check::Checked;
 use report::Phases;
