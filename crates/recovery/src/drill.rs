@@ -153,9 +153,6 @@ impl Practice {
         let declared = Stopwatch::start("drill");
         let id = drill_id()?;
         let guard = protect(archive, &plan, &format!("drill {id}")).await?;
-        if let Some(unprotected) = &guard.unprotected {
-            progress.note(unprotected);
-        }
         let view = Overlay::new(Arc::clone(archive.store()));
         let reader = archive.clone().through(Arc::new(view.clone()));
         let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;

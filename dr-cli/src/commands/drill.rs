@@ -48,7 +48,7 @@ struct Choice {
 
 pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
     if args.destination.is_some() && !args.yes && !confirm::is_possible() {
-        return Err(confirm::refusal());
+        return Err(confirm::refusal("a drill writes into the destination", "dr-cli plan --to …"));
     }
     // Everything that is named is looked at before anything is begun.
     let key = args.sign_key.as_deref().map(signing_key).transpose()?;

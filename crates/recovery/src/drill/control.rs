@@ -126,6 +126,7 @@ impl Control<'_> {
             Proof::Segment(key, totals) => match prove_segment(reader.clone(), key.clone(), *totals, false).await {
                 Ok(_) => return Ok(None),
                 Err(Unproven::Wrong(problem)) => return Ok(Some(problem)),
+                Err(Unproven::NeedsKey(_)) => return Ok(Some("no identity opens it".to_owned())),
                 Err(Unproven::Failed(failure)) => *failure,
             },
             Proof::Slice(slice) => {

@@ -66,7 +66,8 @@ fn number(value: &Bson) -> Option<f64> {
 }
 
 pub fn shown(document: &Document) -> String {
-    let text = Bson::from(document.clone()).into_relaxed_extjson().to_string();
+    // As JSON, which is what people wrote.
+    let text = serde_json::to_string(document).unwrap_or_else(|_| document.to_string());
     let cut: String = text.chars().take(SHOWN).collect();
     if cut.len() < text.len() { format!("{cut}…") } else { text }
 }

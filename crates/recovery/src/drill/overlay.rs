@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use store::{
-    ByteStream, Created, ErrorKind, ListPage, ObjectLock, ObjectMeta, ObjectStore, ObjectWriter, Operation, Result,
-    StoreError,
+    ByteStream, ErrorKind, ListPage, ObjectLock, ObjectMeta, ObjectStore, ObjectWriter, Operation, Result, StoreError,
 };
 
 /// The wrong bit: of one object, counted from its first byte.
@@ -119,7 +118,7 @@ impl ObjectStore for Overlay {
 
 #[cfg(test)]
 mod tests {
-    use store::{MemoryStore, ObjectStoreExt as _};
+    use store::{Created, MemoryStore, ObjectStoreExt as _};
 
     use super::*;
 
