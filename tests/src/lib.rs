@@ -6,6 +6,7 @@
 pub mod archive_folder;
 pub mod bench;
 pub mod demo;
+pub mod drills;
 pub mod faults;
 pub mod forge;
 pub mod programs;
@@ -14,5 +15,6 @@ pub mod scenario;
 pub mod small_disk;
 
 pub use archive_folder::ArchiveFolder;
+pub use drills::Drills;
 pub use restored::Restored;
 pub use scenario::{Moment, Scenario, destination, server};

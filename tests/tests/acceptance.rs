@@ -8,6 +8,8 @@ mod access;
 mod consistency;
 #[path = "acceptance/documents.rs"]
 mod documents;
+#[path = "acceptance/drills.rs"]
+mod drills;
 #[path = "acceptance/encryption.rs"]
 mod encryption;
 #[path = "acceptance/gaps.rs"]
