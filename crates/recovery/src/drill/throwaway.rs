@@ -63,8 +63,11 @@ impl ThrowawayServer {
             let Err(error) = initiated else { return Ok(started) };
             let log = started.log_tail();
             if attempt >= ATTEMPTS || !log.contains("Address already in use") {
-                let failure = Failure::from(error).at(mongod.display().to_string());
-                return Err(Failure { cause: format!("{}; its log ends with:\n{log}", failure.cause), ..failure });
+                let what = format!("the throw-away server does not come up: {}", error.detail());
+                return Err(Failure::new(FailureKind::Unexpected, what)
+                    .at(mongod.display().to_string())
+                    .because(format!("its log ends with:\n{log}"))
+                    .then("--mongod PATH of another release, or --destination URI of a fresh replica set"));
             }
         }
         Err(Failure::new(FailureKind::Unexpected, "no throw-away server was started"))
