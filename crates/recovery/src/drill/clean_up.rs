@@ -1,11 +1,10 @@
 //! Taking a restore out of a destination that somebody gave, when he asks for it.
 
+use archive::Namespace;
 use archive::drill::{CleanUp, Outcome};
 use archive::reference::ListedName;
 use replset::destination::PROGRESS;
-use replset::{Destination, snapshot_read};
-
-use archive::Namespace;
+use replset::{Destination, ErrorKind, snapshot_read};
 
 use crate::failure::Result;
 
@@ -17,7 +16,16 @@ pub async fn drop_restored(destination: &Destination, has_access: bool) -> Resul
     let mut databases: Vec<&str> = names.iter().map(|listed| listed.namespace.db.as_str()).collect();
     databases.dedup();
     for database in databases.into_iter().filter(|database| *database != "admin") {
-        destination.drop_database(database).await?;
+        match destination.drop_database(database).await {
+            // The documented roles of a restore allow it for collections only.
+            Err(error) if matches!(error.kind(), ErrorKind::MissingPrivilege(_)) => {
+                let own = names.iter().filter(|listed| listed.namespace.db == database && !is_system(listed));
+                for listed in own {
+                    destination.drop_collection(&listed.namespace).await?;
+                }
+            }
+            dropped => dropped?,
+        }
     }
     for listed in names.iter().filter(|listed| listed.namespace.db == "admin" && !is_system(listed)) {
         destination.drop_collection(&listed.namespace).await?;

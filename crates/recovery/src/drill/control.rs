@@ -158,3 +158,94 @@ fn scrambled(seed: u64) -> u64 {
     let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
 }
+
+#[cfg(test)]
+mod tests {
+    use archive::manifest::PublishedManifest;
+    use archive::plan::{PlannedSnapshot, ResolvedTarget};
+    use archive::segment::SegmentDecoder;
+    use store::{Created, MemoryStore, ObjectStore, ObjectStoreExt as _};
+
+    use super::*;
+
+    const ARCHIVE: &[u8] = include_bytes!("../../../archive/tests/golden/archive.json");
+    const MANIFEST: &[u8] = include_bytes!("../../../archive/tests/golden/manifest.json");
+    const SEGMENT: &[u8] = include_bytes!("../../../archive/tests/golden/segment.bson.zst");
+
+    struct Case {
+        reader: ArchiveReader,
+        plan: RestorePlan,
+        manifest: SnapshotManifest,
+        chosen: Candidate,
+    }
+
+    /// An archive of one segment, as it is stored; `stored` is what stands in its place.
+    async fn case(stored: &[u8]) -> Case {
+        let PublishedManifest::Complete(manifest) = PublishedManifest::from_json(MANIFEST).unwrap() else { panic!() };
+        let key = ObjectKey::Segment {
+            lineage: manifest.lineage.clone(),
+            snapshot: manifest.snapshot.clone(),
+            uuid: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            part: 0,
+            encrypted: false,
+        };
+        let mut decoder = SegmentDecoder::new(key.clone());
+        decoder.feed(SEGMENT);
+        while decoder.next_event().unwrap().is_some() {}
+        let totals = decoder.finish().unwrap();
+        let memory = MemoryStore::new();
+        for (key, body) in [("archive.json".to_owned(), ARCHIVE), (key.to_string(), stored)] {
+            assert_eq!(memory.put_new(&key, body.to_vec().into()).await.unwrap(), Created::New);
+        }
+        let store: Arc<dyn ObjectStore> = Arc::new(memory);
+        let snapshot =
+            PlannedSnapshot { id: manifest.snapshot.clone(), begin: manifest.begin, end: manifest.end, named: false };
+        let target = ResolvedTarget {
+            requested: "latest".to_owned(),
+            resolved: manifest.end,
+            inclusive: true,
+            must_exist: false,
+            wall_limit_ms: None,
+        };
+        let plan = RestorePlan {
+            lineage: manifest.lineage.clone(),
+            snapshot,
+            target,
+            slices: Vec::new(),
+            bytes: 0,
+            documents: 2,
+            notes: Vec::new(),
+            findings: Vec::new(),
+        };
+        let (bytes, proof) = (stored.len() as u64, Proof::Segment(key.clone(), totals));
+        let chosen = Candidate { key: key.to_string(), bytes, proof };
+        Case { reader: ArchiveReader::open(store).await.unwrap(), plan, manifest: *manifest, chosen }
+    }
+
+    impl Case {
+        async fn seed(&self, bit: u64) -> (bool, String) {
+            let read = BTreeMap::new();
+            let (reader, plan, manifest) = (&self.reader, &self.plan, &self.manifest);
+            Control { reader, plan, manifest, read: &read, seed: 0 }.seed_fault(&self.chosen, bit).await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn every_flipped_bit_of_a_segment_is_seen_and_none_that_is_not_there() {
+        let case = case(SEGMENT).await;
+        for bit in 0..case.chosen.bytes * 8 {
+            let (is_seen, detail) = case.seed(bit).await;
+            assert!(is_seen, "bit {bit}: {detail}");
+        }
+        let (is_seen, detail) = case.seed(case.chosen.bytes * 8).await;
+        assert!(!is_seen && detail.contains("as if nothing were wrong"), "behind the end there is no fault: {detail}");
+    }
+
+    #[tokio::test]
+    async fn a_check_that_fails_without_the_fault_detects_nothing() {
+        let mut damaged = SEGMENT.to_vec();
+        damaged[100] ^= 1;
+        let (is_seen, detail) = case(&damaged).await.seed(5).await;
+        assert!(!is_seen && detail.contains("without the fault"), "{detail}");
+    }
+}
