@@ -186,7 +186,7 @@ mod tests {
             lineage: manifest.lineage.clone(),
             snapshot: manifest.snapshot.clone(),
             uuid: "0123456789abcdef0123456789abcdef".parse().unwrap(),
-            part: 0,
+            part: 1,
             encrypted: false,
         };
         let mut decoder = SegmentDecoder::new(key.clone());
