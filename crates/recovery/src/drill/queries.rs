@@ -217,7 +217,7 @@ documents = [{ _id = "open", n = 17 }]
             (&*query("pipeline = [{ \"$out\" = \"x\" }]\ncount = 1"), "writes nothing"),
             (&*query("filter = '{'\ncount = 1"), "not JSON"),
             (&*query("cuont = 1"), "cuont"),
-            ("[[query", "query"),
+            ("[[query", "unclosed"),
         ] {
             let problem = parse(text).unwrap_err();
             assert!(problem.contains(part), "{text}: {problem}");
