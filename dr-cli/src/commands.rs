@@ -30,7 +30,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Restore(args) => restore::run(context, args).await,
         Command::Release(args) => release::run(&args).await,
         Command::Verify(args) => verify::run(context, &args).await,
-        Command::Drill(args) => drill::run(context, *args).await,
+        Command::Drill(args) => Box::pin(drill::run(context, *args)).await,
         Command::Expire(args) => expire::run(context, &args).await,
         Command::Pin(args) => pin::pin(context, &args).await,
         Command::Unpin(args) => pin::unpin(context, &args).await,

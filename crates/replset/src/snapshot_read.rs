@@ -1,6 +1,6 @@
 //! Reads one collection as it was at a cluster time, as raw batches.
 //!
-//! `find` with read concern `snapshot` and `atClusterTime`, outside of a transaction: since MongoDB 5.0, on any member, for as
+//! `find` with read concern `snapshot` and `atClusterTime`, outside of a transaction: since server 5.0, on any member, for as
 //! long as the server keeps history (`minSnapshotHistoryWindowInSeconds`, 300 s by default), not for capped collections
 //! (server documentation of read concern "snapshot"). Nothing is read but what a majority had committed. Used for references.
 
@@ -82,11 +82,12 @@ impl SnapshotRead {
 /// collection, so that nothing else could be read either.
 pub fn missing_reason(error: &ReplsetError) -> Option<MissingReason> {
     match error.kind() {
-        ErrorKind::CollectionGone | ErrorKind::QueryPlanKilled => Some(MissingReason::Changed),
         ErrorKind::Command { code: UNAVAILABLE, .. } if error.detail().contains("capped") => {
             Some(MissingReason::Capped)
         }
-        ErrorKind::Command { code: UNAVAILABLE, .. } => Some(MissingReason::Changed),
+        ErrorKind::CollectionGone | ErrorKind::QueryPlanKilled | ErrorKind::Command { code: UNAVAILABLE, .. } => {
+            Some(MissingReason::Changed)
+        }
         ErrorKind::Command { code: TOO_OLD, .. } => Some(MissingReason::HistoryGone),
         ErrorKind::MissingPrivilege(_) => Some(MissingReason::Failed),
         _ if error.is_retryable() => None,

@@ -85,25 +85,25 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
         approver: args.approver,
         evidence,
     };
-    let drilled = drill::drill(&reader, plan, options, Arc::clone(&context.progress)).await?;
+    let drilled = Box::pin(drill::drill(&reader, plan, options, Arc::clone(&context.progress))).await?;
     let documents = Documents::of(&drilled.report, key.as_ref())?;
     let files = match &args.report_dir {
         Some(folder) => write_copies(folder, &drilled.report, &documents)?,
         None => Vec::new(),
     };
     let stored = drill::publish(&reader, &drilled.report, &documents).await;
-    conclude(&drilled, seed, stored, files, key.as_ref())
+    conclude(&drilled, seed, &stored, files, key.as_ref())
 }
 
 fn conclude(
     drilled: &Drilled,
     seed: u64,
-    stored: Result<Vec<String>>,
+    stored: &Result<Vec<String>>,
     files: Vec<String>,
     key: Option<&SigningKey>,
 ) -> Result<Report> {
     let report = &drilled.report;
-    let ending = match (ending(drilled), &stored) {
+    let ending = match (ending(drilled), stored) {
         // A proof that nobody can find later is none.
         (Ending::Ok | Ending::Findings, Err(failure)) => Ending::Failed(failure.clone()),
         (ending, _) => ending,
@@ -122,7 +122,7 @@ fn conclude(
         report,
     };
     let mut text = text(&output);
-    if let Err(failure) = &stored {
+    if let Err(failure) = stored {
         text.push_str(&format!("THE REPORT IS NOT IN THE ARCHIVE: {failure}\n"));
     }
     Ok(Report::new(&output, text)?.with_ending(ending))

@@ -90,7 +90,7 @@ impl Control<'_> {
     fn slices(&self) -> Vec<Candidate> {
         let slices = self.plan.slices.iter().filter_map(|slice| {
             let key = slice.id.key(&self.plan.lineage, slice.encrypted);
-            self.candidate(&key, Proof::Slice(Box::new(slice.clone())))
+            self.candidate(&key, Proof::Slice(Box::new(*slice)))
         });
         slices.collect()
     }
@@ -130,7 +130,7 @@ impl Control<'_> {
                 Err(Unproven::Failed(failure)) => *failure,
             },
             Proof::Slice(slice) => {
-                let chain = vec![slice.as_ref().clone()];
+                let chain = vec![**slice];
                 let mut stream = OplogStream::open(reader.clone(), self.plan.lineage.clone(), chain);
                 loop {
                     match stream.next().await {

@@ -98,7 +98,7 @@ mod tests {
         assert!(differ(&both, &[two.clone(), one.clone()], true).is_some());
         let doubled = differ(&both, &[one.clone(), one.clone()], false).unwrap();
         assert!(doubled.contains("no {\"n\":2}"), "{doubled}");
-        let more = differ(&[one.clone()], &both, false).unwrap();
+        let more = differ(std::slice::from_ref(&one), &both, false).unwrap();
         assert!(more.contains("{\"n\":2}, which is not expected"), "{more}");
         assert!(differ(&[], &both, true).is_some());
     }

@@ -76,7 +76,7 @@ async fn open(reader: &ArchiveReader, plan: &RestorePlan, sample: &Sample) -> Re
             Ok(format!("snapshot {} was opened", manifest.snapshot))
         }
         Sample::Slice(slice) => {
-            let chain = vec![slice.as_ref().clone()];
+            let chain = vec![**slice];
             let mut stream = OplogStream::open(reader.clone(), plan.lineage.clone(), chain);
             while stream.next().await?.is_some() {}
             Ok(format!("the slice through {} was opened", slice.id.through))
