@@ -100,6 +100,14 @@ async fn a_drill_to_the_reference_passes_and_leaves_a_signed_report_and_nothing_
     ensure!(report["clean_up"]["outcome"] == "passed", "{report}");
     ensure!(report["usability"][0]["outcome"] == "passed", "{report}");
 
+    let page = include_str!("../../../docs/cli-json.md");
+    for field in drilled.as_object().context("an object")?.keys() {
+        ensure!(
+            page.contains(&format!("`{field}`")) || page.contains(&format!("`{field}[]`")),
+            "`{field}` is not on the page"
+        );
+    }
+
     // What is stored is what was printed, and vouched for by the key.
     let stored: Vec<&str> = drilled["stored"].as_array().context("stored")?.iter().filter_map(Value::as_str).collect();
     ensure!(stored.len() == 3, "{stored:?}");
