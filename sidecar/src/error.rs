@@ -35,6 +35,9 @@ pub enum Error {
     Diverged { member: String, detail: String },
     #[error("the archive contradicts itself: {detail}")]
     Forked { detail: String },
+    /// What the store proof found.
+    #[error("nothing may be archived at {location}: {check}: {found}")]
+    UnsafeStore { location: String, check: &'static str, found: String, remedy: &'static str },
     #[error("the archive belongs to {found}, this replica set is {own}")]
     ForeignLineage { own: LineageId, found: String },
     #[error("another snapshot is running: {holder}")]
@@ -121,7 +124,7 @@ impl Error {
             Self::Record { .. } | Self::Conflict { .. } | Self::Diverged { .. } | Self::Forked { .. } => 5,
             Self::LeaseHeld { .. } | Self::LeaseLost => 7,
             Self::NoMember { .. } | Self::Behind { .. } | Self::Stale { .. } | Self::StateChanged { .. } => 8,
-            Self::ForeignLineage { .. } => 9,
+            Self::ForeignLineage { .. } | Self::UnsafeStore { .. } => 9,
             Self::Cancelled => 130,
             Self::Listen { .. } | Self::NoRecipients { .. } => 2,
             Self::Format(_) | Self::Encryption(_) | Self::Uncovered { .. } | Self::Internal(_) => 1,
@@ -227,6 +230,9 @@ impl Error {
                 "the URL names another cluster's archive, or this cluster was restored or re-initialised",
                 "use another --archive, or --new-lineage to keep both histories in this one",
             ),
+            Self::UnsafeStore { location, remedy, .. } => {
+                (location.clone(), "the store does not do what an archive relies on", remedy)
+            }
             Self::NoRecipients { .. } => (
                 "--recipients (TIDEMARK_RECIPIENTS)".to_owned(),
                 "without them, what follows would be stored in the clear",

@@ -23,3 +23,4 @@ pub mod schedule;
 pub mod snapshot;
 pub mod source;
 pub mod status;
+mod store_proof;

@@ -150,7 +150,8 @@ async fn nothing_that_a_running_restore_reads_expires() -> Result<()> {
     let aged = aged().await?;
     let set = scenario::destination().await?;
     let (url, target, uri) = (aged.scenario.archive.url(), aged.moments[0].at.to_string(), set.uri());
-    let arguments = [&["--archive", url.as_str()][..], &scenario::restore_arguments(&target, &uri)].concat();
+    let from = ["--snapshot", aged.snapshots[0].as_str()];
+    let arguments = [&["--archive", url.as_str()][..], &scenario::restore_arguments(&target, &uri), &from].concat();
     let mut restore = Sidecar::run_program(&binary("dr-cli")?, arguments, &[])?;
     let limit = Instant::now() + Duration::from_secs(30);
     while !aged.scenario.archive.files()?.iter().any(|file| file.contains("/control/protect/")) {
@@ -162,6 +163,8 @@ async fn nothing_that_a_running_restore_reads_expires() -> Result<()> {
     restore.resume()?;
     ensure!(decisions(&done)[0] == ("keep".to_owned(), "protected".to_owned()), "{done}");
     ensure!(decisions(&done)[1].0 == "expire", "{done}");
+    let slices = done["slices"].as_array().context("slices")?;
+    ensure!(slices.iter().any(|run| run["reasons"].to_string().contains("protected")), "{done}");
     let status = restore.wait(Duration::from_mins(1)).await?;
     ensure!(status.code() == Some(0), "{}", restore.log());
     let differences = aged.moments[0].state.diff(&scenario::moment_of(&set.client()).await?.state);
