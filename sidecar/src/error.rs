@@ -57,6 +57,8 @@ pub enum Error {
     StateChanged { member: String },
     #[error("the snapshot's own window of history, ({begin}, {end}], has a hole or cannot be replayed")]
     Uncovered { begin: ClusterTime, end: ClusterTime },
+    #[error(transparent)]
+    Expiry(Box<recovery::Failure>),
     #[error("stopped")]
     Cancelled,
     #[error("cannot listen on {address}: {source}")]
@@ -124,6 +126,7 @@ impl Error {
             Self::Record { .. } | Self::Conflict { .. } | Self::Diverged { .. } | Self::Forked { .. } => 5,
             Self::LeaseHeld { .. } | Self::LeaseLost => 7,
             Self::NoMember { .. } | Self::Behind { .. } | Self::Stale { .. } | Self::StateChanged { .. } => 8,
+            Self::Expiry(failure) => failure.exit_code(),
             Self::ForeignLineage { .. } | Self::UnsafeStore { .. } => 9,
             Self::Cancelled => 130,
             Self::Listen { .. } | Self::NoRecipients { .. } => 2,
@@ -144,6 +147,11 @@ impl Error {
     }
 
     pub fn report(&self) -> Report {
+        if let Self::Expiry(failure) = self {
+            let (what, location) = (failure.what.clone(), failure.location.clone());
+            let (cause, next) = (failure.cause.clone(), failure.next.clone());
+            return Report { kind: self.kind(), what, location, cause, next };
+        }
         let (location, cause, next) = self.explain();
         let source = std::error::Error::source(self).map(|source| format!(": {source}")).unwrap_or_default();
         let what = match self {
@@ -268,7 +276,7 @@ impl Error {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
-            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => {
+            Self::Format(_) | Self::Encryption(_) | Self::Expiry(_) | Self::Internal(_) => {
                 (String::new(), "", "please report it, with the log")
             }
         }

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod expiry;
 pub mod http;
 pub mod lease;
 pub mod metrics;
