@@ -237,9 +237,11 @@ impl Error {
                 "one snapshot is taken at a time",
                 "wait for it; `dr-cli list` shows when it is done",
             ),
-            Self::LeaseLost => {
-                ("control/snapshot-lease".to_owned(), "this process was paused for too long", "the same command again")
-            }
+            Self::LeaseLost => (
+                "the lease below control/".to_owned(),
+                "this process was paused for too long",
+                "the same command again",
+            ),
             Self::NoMember { .. } => {
                 (server, "no healthy primary or secondary", "look at `rs.status()`, or name one with --member")
             }
@@ -262,7 +264,9 @@ impl Error {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
-            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => (String::new(), "", "please report it, with the log"),
+            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => {
+                (String::new(), "", "please report it, with the log")
+            }
         }
     }
 }

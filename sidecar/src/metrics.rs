@@ -26,6 +26,9 @@ pub struct Inner {
     pub snapshots_completed: IntCounter,
     pub snapshots_failed: IntCounter,
     pub snapshot_running: IntGauge,
+    pub archiver_leases_lost: IntCounter,
+    pub archiver_lease_held: IntGauge,
+    archiver_lease_epoch: Late,
     shortfall: IntGaugeVec,
     last_snapshot: Late,
     snapshot_duration: Late,
@@ -91,6 +94,11 @@ impl Metrics {
         let running =
             IntGauge::with_opts(Opts::new("tidemark_snapshot_running", "1 while this sidecar takes a snapshot."))?;
         registry.register(Box::new(running.clone()))?;
+        let lease_held = IntGauge::with_opts(Opts::new(
+            "tidemark_archiver_lease_held",
+            "1 while this sidecar archives, 0 while it stands by: of the sidecars of a replica set one has 1.",
+        ))?;
+        registry.register(Box::new(lease_held.clone()))?;
         let shortfall = IntGaugeVec::new(
             Opts::new(
                 "tidemark_archive_shortfall",
@@ -127,6 +135,15 @@ impl Metrics {
             snapshots_completed: counter("tidemark_snapshots_completed_total", "Snapshots published by this sidecar.")?,
             snapshots_failed: counter("tidemark_snapshots_failed_total", "Attempts to take a snapshot that failed.")?,
             snapshot_running: running,
+            archiver_leases_lost: counter(
+                "tidemark_archiver_leases_lost_total",
+                "How often another sidecar took over the archiver lease that this one held.",
+            )?,
+            archiver_lease_held: lease_held,
+            archiver_lease_epoch: late(
+                "tidemark_archiver_lease_epoch",
+                "Newest epoch of the archiver lease that this sidecar knows; each holder has the next one.",
+            )?,
             shortfall,
             last_snapshot: late(
                 "tidemark_last_snapshot_timestamp_seconds",
@@ -166,6 +183,18 @@ impl Metrics {
         self.snapshot_stored_bytes.set(float(figures.stored_bytes));
         if figures.duration_seconds > 0.0 {
             self.snapshot_duration.set(figures.duration_seconds);
+        }
+    }
+
+    pub fn set_archiver_lease(&self, epoch: u64, is_held: bool) {
+        self.archiver_lease_held.set(i64::from(is_held));
+        self.archiver_lease_epoch.set(float(epoch));
+    }
+
+    /// Whoever archives from now on knows the newest; an old one would raise an alarm.
+    pub fn forget_snapshot(&self) {
+        for late in [&self.last_snapshot, &self.snapshot_documents, &self.snapshot_bytes, &self.snapshot_stored_bytes] {
+            late.forget();
         }
     }
 

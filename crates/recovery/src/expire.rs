@@ -92,7 +92,9 @@ async fn carry_out(
     // A restore that looked at the notice must not lose what the notice does not speak of.
     let again = plan.notice(notice.by.clone(), notice.expires_at);
     let is_announced = again.snapshots.iter().all(|id| notice.snapshots.contains(id))
-        && again.slices.iter().all(|range| notice.slices.iter().any(|announced| announced.from <= range.from && range.through <= announced.through));
+        && again.slices.iter().all(|range| {
+            notice.slices.iter().any(|announced| announced.from <= range.from && range.through <= announced.through)
+        });
     if !is_announced {
         return Err(Failure::new(FailureKind::LeaseHeld, "the archive changed while the expiry was announced")
             .at(reader.place(lineage.as_str()))
@@ -107,12 +109,7 @@ async fn carry_out(
     Ok((plan, expired))
 }
 
-async fn carry_out_step(
-    reader: &ArchiveReader,
-    lineage: &LineageId,
-    step: &Step,
-    expired: &mut Expired,
-) -> Result<()> {
+async fn carry_out_step(reader: &ArchiveReader, lineage: &LineageId, step: &Step, expired: &mut Expired) -> Result<()> {
     let operations =
         step.operations(lineage).map_err(|problem| Failure::new(FailureKind::Unexpected, problem.to_string()))?;
     for operation in operations {

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use archive::bson_run::Documents;
 use archive::collection_page::CollectionRecord;
-use archive::layout::ObjectKey;
 use archive::encryption::Recipients;
+use archive::layout::ObjectKey;
 use archive::{ClusterTime, CollectionUuid, Digest, OpTime, SnapshotId};
 use bson::raw::cstr;
 use bson::{RawBson, RawDocumentBuf};

@@ -74,11 +74,8 @@ async fn publish_pages(snapshotter: &Snapshotter, taken: &Taken) -> Result<Vec<P
     let archive = &snapshotter.archive;
     let mut pages = Vec::new();
     for (number, collections) in (0_u32..).zip(taken.records.chunks(COLLECTIONS_PER_PAGE)) {
-        let header = PageHeader {
-            lineage: archive.lineage.clone(),
-            snapshot: taken.beginning.id.clone(),
-            page: number,
-        };
+        let header =
+            PageHeader { lineage: archive.lineage.clone(), snapshot: taken.beginning.id.clone(), page: number };
         let (object, totals) = encode_page(&header, collections, snapshotter.settings.compression_level)?;
         let object = archive.seal(object.into())?;
         let record = PageRecord::new(number, &totals, object.len() as u64);

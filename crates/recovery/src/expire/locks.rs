@@ -33,7 +33,10 @@ pub async fn of(reader: &ArchiveReader, plan: &RetentionPlan) -> Result<BTreeMap
         }
     }
     wanted.extend(
-        plan.objects.iter().filter(|object| !object.decision.is_keep()).map(|object| (object.key.clone(), object.key.to_string())),
+        plan.objects
+            .iter()
+            .filter(|object| !object.decision.is_keep())
+            .map(|object| (object.key.clone(), object.key.to_string())),
     );
     let found: Vec<(ObjectKey, Option<ObjectLock>)> = stream::iter(wanted)
         .map(|(stands_for, key)| async move { Ok::<_, crate::Failure>((stands_for, lock_of(reader, &key).await?)) })
