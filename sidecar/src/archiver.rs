@@ -8,8 +8,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use archive::ClusterTime;
 use archive::layout::ObjectKey;
-use archive::{ClusterTime, OpTime};
 use bytes::Bytes;
 use replset::oplog::{self, OplogBatch, TailOptions};
 use replset::topology::{self, STALE_SECONDS};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::archive_store::ArchiveStore;
+use crate::archive_store::{ArchiveEnd, ArchiveStore};
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::lease::Permit;
@@ -132,10 +132,10 @@ impl Archiver {
 
     async fn find_start(&mut self) -> Result<(SourceMember, Position)> {
         self.confirm().await?;
-        let slices_end = self.archive.archived_optime().await?;
-        let archived: Option<OpTime> = match slices_end {
+        let slices_end = self.archive.archived_end().await?;
+        let archived = match slices_end {
             Some(archived) => Some(archived),
-            None => crate::snapshot::oldest_begin(&self.archive).await?,
+            None => crate::snapshot::oldest_begin(&self.archive).await?.map(|at| ArchiveEnd { at, digest: None }),
         };
         let start = resume::find_start(&self.source, &self.archive, archived).await?;
         let after = start.position.after;
@@ -155,7 +155,7 @@ impl Archiver {
                 state.started_after = Some(after);
             }
             state.archived_through = Some(after);
-            state.newest_slice = state.newest_slice.max(slices_end.map(|end| end.ts));
+            state.newest_slice = state.newest_slice.max(slices_end.map(|end| end.at.ts));
             state.pending_since = None;
             state.gaps += u64::from(start.gap.is_some());
         });
@@ -173,7 +173,8 @@ impl Archiver {
         };
         let mut tail = oplog::tail(&member.connection, from, options).await?;
         let mut slice = self.open_slice(position)?;
-        let stop = self.stop.clone();
+        let (stop, permit) = (self.stop.clone(), self.settings.permit.clone());
+        let mut unproven = position.entry;
         let mut looked_around = Instant::now();
         loop {
             let batch = tokio::select! {
@@ -181,9 +182,12 @@ impl Archiver {
                 () = stop.cancelled() => {
                     return self.stop_with(slice, position).await;
                 }
-                () = lost(self.settings.permit.as_ref()) => return Err(Error::LeaseLost),
+                () = lost(permit.as_ref()) => return Err(Error::LeaseLost),
             };
             let is_quiet = batch.entries()?.next().is_none();
+            if !is_quiet && let Some(proof) = unproven.take() {
+                resume::prove_first(&batch, member, position.after, proof)?;
+            }
             self.take(&batch, &mut slice, position).await?;
             drop(batch);
             let wanted = *self.ends.wanted.borrow();
