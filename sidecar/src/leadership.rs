@@ -28,9 +28,9 @@ pub use roster::{Rival, Roster};
 #[derive(Debug, Clone)]
 pub struct LeadershipTimes {
     pub lease: LeaseTimes,
-    /// How often the lease and the other candidates are looked at, and the own member is judged.
+    /// How often the lease is looked at.
     pub look: Duration,
-    /// How often a candidate shows that it lives.
+    /// How often a candidate shows that it lives, looks at the others and judges its own member.
     pub candidate_beat: Duration,
     /// A candidate that did not for so long is dead.
     pub candidate_patience: Duration,
@@ -78,7 +78,7 @@ impl Leadership {
     pub fn new(source: Source, archive: ArchiveStore, board: StatusBoard, times: LeadershipTimes) -> Self {
         let holder = Holder::own();
         let ended = CancellationToken::new();
-        let fitness = fitness::watch(source, times.look, ended.clone());
+        let fitness = fitness::watch(source, times.candidate_beat, ended.clone());
         let roster = Roster::new(archive.clone(), &holder, &times);
         Self { archive, holder, board, times, fitness, roster, _judging: ended.drop_guard() }
     }
@@ -135,7 +135,7 @@ impl Leadership {
             Look::Held { epoch, holder } | Look::Undecided { epoch, holder } => {
                 self.board.stands_by(epoch, &holder);
                 self.roster.announce(&fitness).await?;
-                self.roster.look().await?;
+                self.roster.glance().await?;
                 Ok(Seen::Held)
             }
             Look::Free { newest, why } => {
@@ -175,7 +175,7 @@ impl Leadership {
         let mut handover = Handover::default();
         loop {
             tokio::time::sleep(self.times.look).await;
-            let rivals = match self.roster.look().await {
+            let rivals = match self.roster.glance().await {
                 Ok(rivals) => rivals,
                 Err(error) => {
                     tracing::debug!(%error, "candidates not looked at");

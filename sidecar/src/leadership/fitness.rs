@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::pause_unless_stopped;
 use crate::error::Result;
-use crate::source::Source;
+use crate::source::{Source, SourceMember};
 
 /// A server that does not answer for longer cannot be archived from now.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -34,8 +34,12 @@ impl Fitness {
 pub fn watch(source: Source, every: Duration, ended: CancellationToken) -> watch::Receiver<Fitness> {
     let (found, fitness) = watch::channel(Fitness::default());
     tokio::spawn(async move {
+        let mut judge = Judge { source, own: None };
         loop {
-            let judged = timeout(ANSWER, judge(&source)).await;
+            let judged = timeout(ANSWER, judge.judge()).await;
+            if !matches!(judged, Ok(Ok(_))) {
+                judge.own = None;
+            }
             let rank = match judged {
                 Ok(Ok((member, rank))) => {
                     found.send_if_modified(|fitness| change(&mut fitness.member, member));
@@ -56,15 +60,29 @@ pub fn watch(source: Source, every: Duration, ended: CancellationToken) -> watch
     fitness
 }
 
-async fn judge(source: &Source) -> Result<(Option<String>, Option<u32>)> {
-    let own = source.own_member().await?;
-    let topology = source.topology().await?;
-    let preferred = topology::members_by_preference(&topology);
-    let position = match &own {
-        Some(own) => preferred.iter().position(|member| member.host == *own),
-        None => (!preferred.is_empty()).then_some(0),
-    };
-    Ok((own, position.and_then(|position| u32::try_from(position).ok())))
+struct Judge {
+    source: Source,
+    /// Kept until it fails.
+    own: Option<SourceMember>,
+}
+
+impl Judge {
+    async fn judge(&mut self) -> Result<(Option<String>, Option<u32>)> {
+        match &self.own {
+            Some(own) => {
+                own.connection.ping().await?;
+            }
+            None => self.own = self.source.own_member().await?,
+        }
+        let topology = self.source.topology().await?;
+        let preferred = topology::members_by_preference(&topology);
+        let own = self.own.as_ref().map(|own| own.host.clone());
+        let position = match &own {
+            Some(own) => preferred.iter().position(|member| member.host == *own),
+            None => (!preferred.is_empty()).then_some(0),
+        };
+        Ok((own, position.and_then(|position| u32::try_from(position).ok())))
+    }
 }
 
 fn change<T: PartialEq>(place: &mut T, value: T) -> bool {

@@ -73,6 +73,8 @@ pub struct Roster {
     beat_every: Duration,
     patience: Duration,
     seen: BTreeMap<String, Pulse>,
+    found: Vec<Rival>,
+    looked: Option<Instant>,
 }
 
 impl Roster {
@@ -87,7 +89,17 @@ impl Roster {
             beat: 0,
         };
         let (beat_every, patience) = (times.candidate_beat, times.candidate_patience);
-        Self { archive, name, own, announced: None, beat_every, patience, seen: BTreeMap::new() }
+        Self {
+            archive,
+            name,
+            own,
+            announced: None,
+            beat_every,
+            patience,
+            seen: BTreeMap::new(),
+            found: Vec::new(),
+            looked: None,
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -124,7 +136,15 @@ impl Roster {
         }
     }
 
-    /// The others.
+    /// The others, as they were not longer than one beat ago: each look costs a request for each of them.
+    pub async fn glance(&mut self) -> Result<Vec<Rival>> {
+        if self.looked.is_some_and(|at| at.elapsed() < self.beat_every) {
+            return Ok(self.found.clone());
+        }
+        self.look().await
+    }
+
+    /// The others, as they are now.
     pub async fn look(&mut self) -> Result<Vec<Rival>> {
         let own = Self::path(&self.name);
         let mut seen = BTreeMap::new();
@@ -148,6 +168,8 @@ impl Roster {
             seen.insert(name.to_owned(), pulse);
         }
         self.seen = seen;
+        self.found.clone_from(&rivals);
+        self.looked = Some(Instant::now());
         Ok(rivals)
     }
 

@@ -1,5 +1,6 @@
 //! Watches a lease that somebody else may hold.
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::process::ProcessMark;
@@ -84,10 +85,19 @@ impl Observer {
     }
 
     pub async fn look(&mut self) -> Result<Look> {
+        // As long as it changes nobody else holds it; a listing costs as much as a write.
+        if let Some(seen) = &mut self.seen {
+            let body = heartbeat(&self.archive, self.purpose, seen.epoch).await?;
+            let is_news = body.is_some() && seen.pulse.body() != body.as_ref();
+            if is_news && !body.as_deref().is_some_and(Heartbeat::is_release) {
+                seen.pulse.look(body, Instant::now());
+                return Ok(Look::Held { epoch: seen.epoch, holder: seen.holder.clone() });
+            }
+        }
         let Some(newest) = record::newest_epoch(&self.archive, self.purpose).await? else {
             return Ok(Look::Free { newest: None, why: Free::NeverHeld });
         };
-        let body = self.archive.get_control(&record::heartbeat_path(self.purpose, newest), record::LIMIT).await?;
+        let body = heartbeat(&self.archive, self.purpose, newest).await?;
         let is_released = body.as_deref().is_some_and(Heartbeat::is_release);
         match &mut self.seen {
             Some(seen) if seen.epoch == newest => seen.pulse.look(body, Instant::now()),
@@ -121,4 +131,8 @@ impl Observer {
             Look::Undecided { epoch: newest, holder }
         }
     }
+}
+
+async fn heartbeat(archive: &ArchiveStore, purpose: Purpose, epoch: u64) -> Result<Option<Bytes>> {
+    archive.get_control(&record::heartbeat_path(purpose, epoch), record::LIMIT).await
 }

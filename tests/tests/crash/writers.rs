@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use e2e::programs::{free_port, sidecar_page, sidecar_status};
 use e2e::{ArchiveFolder, Scenario, server};
-use mongodb::bson::doc;
 use serde_json::Value;
 use testkit::{Sidecar, start_writers};
 
