@@ -35,7 +35,10 @@ pub async fn stand_by_and_archive(
         let ended = hold(&site, &config, &board, lease, &mut leadership, &stop).await;
         board.steps_down();
         match ended? {
-            Some(End::Lost) => tracing::warn!("the archiver lease was lost; standing by, nothing more is published"),
+            Some(End::Lost) => {
+                board.metrics.archiver_leases_lost.inc();
+                tracing::warn!("the archiver lease was lost; standing by, nothing more is published");
+            }
             Some(End::HandedOver(to)) => tracing::info!(to, "archiving was handed over; standing by"),
             None => break,
         }
@@ -64,7 +67,8 @@ async fn hold(
         }
     };
     lease.release().await;
-    result.map(|()| end.into_inner())
+    // The archiver may have noticed first that the lease is lost.
+    result.map(|()| (!stop.is_cancelled()).then(|| end.into_inner().unwrap_or(End::Lost)))
 }
 
 fn start(
