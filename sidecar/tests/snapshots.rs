@@ -339,6 +339,7 @@ async fn small_parts(set: &ReplicaSet, archive: &Archive, stop: &CancellationTok
         compression_level: 1,
         grace: Duration::from_secs(5),
         for_one_snapshot: true,
+        permit: None,
     };
     let (source, store) = (site.source.clone(), site.archive.clone());
     let (window, _task) = archiver::spawn(source, store, archiving, metrics.clone(), stop.clone());
