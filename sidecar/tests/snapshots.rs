@@ -259,7 +259,8 @@ async fn of_two_snapshots_at_once_one_is_refused() -> Test {
     let settings = config(&set.uri(), &archive.url(), &[]);
     let site = app::Site::open(&settings).await?;
     let stop = CancellationToken::new();
-    let held = lease::acquire(&site.archive, SNAPSHOT, &Holder::own(), &LeaseTimes::SNAPSHOT, &stop).await?;
+    let holder = Holder { name: "the test".to_owned(), ..Holder::own() };
+    let held = lease::acquire(&site.archive, SNAPSHOT, &holder, &LeaseTimes::SNAPSHOT, &stop).await?;
     let refused = sidecar(&["snapshot", "--uri", &set.uri(), "--archive", &archive.url()]).await;
     assert_eq!(refused.exit_code, 7, "{}", refused.stderr);
     assert!(refused.stderr.contains("the test since"), "{}", refused.stderr);

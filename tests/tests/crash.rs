@@ -1,4 +1,4 @@
-//! Deaths and full disks: nothing half done ever counts, and the same command goes on where it stopped.
+//! Deaths, several writers and full disks: nothing half done ever counts, and the same command goes on where it stopped.
 
 #[path = "crash/clock_shift.rs"]
 mod clock_shift;
@@ -8,6 +8,8 @@ mod disk;
 mod failover;
 #[path = "crash/lagging.rs"]
 mod lagging;
+#[path = "crash/pods.rs"]
+mod pods;
 #[path = "crash/restore.rs"]
 mod restore;
 #[path = "crash/rollback.rs"]
@@ -20,6 +22,8 @@ mod sidecar;
 mod stale;
 #[path = "crash/takeover.rs"]
 mod takeover;
+#[path = "crash/writer.rs"]
+mod writer;
 #[path = "crash/writers.rs"]
 mod writers;
 
