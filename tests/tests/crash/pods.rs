@@ -8,6 +8,17 @@ use testkit::start_writers;
 
 use crate::writer::{FAIL_OVER, LIMIT, Writer, assert_sound, hide_process};
 
+/// The members beside which somebody archives.
+async fn archiving(pods: &[(usize, Writer)]) -> Vec<usize> {
+    let mut active = Vec::new();
+    for (index, pod) in pods {
+        if pod.is("archiving").await {
+            active.push(*index);
+        }
+    }
+    active
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_set_of_three_the_sidecar_of_a_secondary_archives_and_a_killed_pod_is_replaced() -> Result<()> {
     let mut scenario = Scenario::of(server().members(3).start().await?)?;
@@ -20,18 +31,22 @@ async fn in_a_set_of_three_the_sidecar_of_a_secondary_archives_and_a_killed_pod_
         pods.push((index, Writer::start(&scenario, &["--member", &hosts[index]], &[])?));
     }
     scenario.wait_for_snapshots(1).await?;
-    let mut active = Vec::new();
-    for (index, pod) in &pods {
-        if pod.is("archiving").await {
-            active.push(*index);
+    // On a busy machine a better one may show itself too late; then it is handed over to.
+    let deadline = Instant::now() + LIMIT;
+    let leader_at = loop {
+        let active = archiving(&pods).await;
+        if let [index] = active[..]
+            && index != primary
+        {
+            break index;
         }
-    }
-    ensure!(active.len() == 1 && active[0] != primary, "{active:?} archive, {primary} is the primary");
+        ensure!(Instant::now() < deadline, "{active:?} archive, {primary} is the primary");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
     for (_, pod) in pods {
         pod.stop().await?;
     }
 
-    let leader_at = active[0];
     let mut leader = Writer::start(&scenario, &["--member", &hosts[leader_at]], &[])?;
     leader.wait_for("archiving", LIMIT).await?;
     hide_process(&scenario.archive)?;
@@ -51,12 +66,8 @@ async fn in_a_set_of_three_the_sidecar_of_a_secondary_archives_and_a_killed_pod_
     ensure!(took < FAIL_OVER, "{took:?}");
     ensure!(took > Duration::from_secs(5), "it must not take what may still be held: {took:?}");
     writers.stop().await?;
-    let mut active = 0;
-    for (index, pod) in &pods {
-        active += usize::from(pod.is("archiving").await);
-        ensure!(*index != primary || pod.is("standby").await, "the other secondary is the better one");
-    }
-    ensure!(active == 1, "{active} archive");
+    let active = archiving(&pods).await;
+    ensure!(active.len() == 1 && active[0] != primary, "{active:?} archive: the other secondary is the better one");
     assert_sound(&mut scenario).await?;
     for (_, pod) in pods {
         pod.stop().await?;

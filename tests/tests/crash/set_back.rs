@@ -75,7 +75,7 @@ async fn a_set_that_was_set_back_to_an_older_copy_of_its_files_is_refused_and_no
     set.scenario.insert("shop", "orders", [doc! { "_id": 3, "newer": "than the end of the archive" }]).await?;
     set.scenario.now().await?;
     for arguments in [set.scenario.run_arguments(), set.scenario.sidecar_arguments("snapshot")] {
-        let refused = processes::sidecar(&arguments).await?;
+        let refused = tokio::time::timeout(LIMIT, processes::sidecar(&arguments)).await.context("it goes on")??;
         ensure!(refused.exit_code == 5, "{arguments:?}: {refused:?}");
         let said = format!("{}{}", refused.stdout, refused.stderr);
         ensure!(said.contains("tell different histories"), "{said}");
