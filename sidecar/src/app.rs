@@ -5,8 +5,8 @@ use std::time::Duration;
 use archive::manifest::SnapshotManifest;
 use archive::reference::Reference;
 use replset::privileges::{self, Task};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::archive_store::{ArchiveStore, Stores};
 use crate::archiver::{self, ArchiveWindow, ArchiverSettings, CutPolicy, Refusals};
@@ -14,13 +14,14 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http;
-use crate::lease::LeaseTimes;
+use crate::leadership::LeadershipTimes;
+use crate::lease::{Holder, LeaseTimes};
 use crate::metrics::Metrics;
-use crate::reference::{ReferenceSchedule, ReferenceTaker};
-use crate::schedule::Scheduler;
+use crate::reference::ReferenceTaker;
 use crate::snapshot::{CurrentSnapshot, PART_BYTES, SnapshotSettings, Snapshotter};
 use crate::source::Source;
 use crate::status::StatusBoard;
+use crate::tenure;
 
 /// The replica set and its lineage in the archive.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ impl Site {
         }
     }
 
-    fn reference_taker(&self, config: &Config) -> ReferenceTaker {
+    pub fn reference_taker(&self, config: &Config) -> ReferenceTaker {
         ReferenceTaker {
             source: self.source.clone(),
             archive: self.archive.clone(),
@@ -76,7 +77,7 @@ impl Site {
         }
     }
 
-    fn snapshotter(
+    pub fn snapshotter(
         &self,
         config: &Config,
         window: ArchiveWindow,
@@ -88,27 +89,21 @@ impl Site {
             parallelism: config.scan_parallelism,
             lag_limit: config.lag_limit,
             part_bytes: PART_BYTES,
-            lease: LeaseTimes::default(),
-            holder: holder(),
+            lease: LeaseTimes::SNAPSHOT,
+            holder: Holder::own(),
         };
         Snapshotter { source: self.source.clone(), archive: self.archive.clone(), window, settings, current, metrics }
     }
 }
 
-fn archiver_settings(config: &Config, cut: CutPolicy, for_one_snapshot: bool) -> ArchiverSettings {
+pub fn archiver_settings(config: &Config, cut: CutPolicy, for_one_snapshot: bool) -> ArchiverSettings {
     ArchiverSettings {
         cut,
         compression_level: config.compression_level,
         grace: config.shutdown_grace,
         for_one_snapshot,
+        permit: None,
     }
-}
-
-/// Pod or host, and process: whom to look for when a lease is held.
-fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}/{}", if host.is_empty() { "unknown" } else { host }, std::process::id())
 }
 
 /// One snapshot, with an archiver of its own for as long as it takes.
@@ -158,21 +153,15 @@ fn metrics() -> Result<Metrics> {
     Metrics::new().map_err(|error| Error::Internal(format!("metrics cannot be registered: {error}")))
 }
 
-/// Archives and takes snapshots until stopped; the first task that ends otherwise ends the process.
+/// Archives and takes snapshots, or stands by for the sidecar that does, until stopped.
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
     let board = StatusBoard::new(metrics()?, config.cut.span, &telemetry::redact_uri(&config.archive));
     let listener = http::bind(config.listen).await?;
     tracing::info!(address = %config.listen, "serving /livez /readyz /metrics /status");
     let stop_serving = CancellationToken::new();
-    let mut tasks = Tasks::new(stop.clone());
-    tasks.spawn("http", http::serve(listener, board.clone(), stop_serving.clone()));
-
-    let opened = Site::open_patiently(config, &board, &stop).await;
-    let result = match opened {
-        Ok(site) => {
-            tasks.start(&site, config, &board);
-            tasks.wait(config.shutdown_grace).await
-        }
+    let serving = tokio::spawn(http::serve(listener, board.clone(), stop_serving.clone()));
+    let result = match Site::open_patiently(config, &board, &stop).await {
+        Ok(site) => work(site, config, &board, &stop, serving).await,
         Err(Error::Cancelled) => {
             tracing::warn!(
                 "stopped before server and archive could be opened: nothing was archived; the next start goes on"
@@ -185,90 +174,26 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
     result
 }
 
-/// The named tasks of `run`.
-#[derive(Debug)]
-struct Tasks {
-    stop: CancellationToken,
-    tracker: TaskTracker,
-    ended: tokio::sync::mpsc::UnboundedSender<(&'static str, Result<()>)>,
-    seen: tokio::sync::mpsc::UnboundedReceiver<(&'static str, Result<()>)>,
-}
-
-impl Tasks {
-    fn new(stop: CancellationToken) -> Self {
-        let (ended, seen) = tokio::sync::mpsc::unbounded_channel();
-        Self { stop, tracker: TaskTracker::new(), ended, seen }
-    }
-
-    fn spawn(&self, name: &'static str, task: impl Future<Output = Result<()>> + Send + 'static) {
-        let ended = self.ended.clone();
-        let task = tokio::spawn(task);
-        self.tracker.spawn(async move {
-            // A panic is an end like any other: the process must not go on without the task.
-            let result = task.await.map_err(|error| Error::Internal(format!("task `{name}`: {error}"))).flatten();
-            ended.send((name, result)).ok();
-        });
-    }
-
-    fn start(&self, site: &Site, config: &Config, board: &StatusBoard) {
-        let settings = archiver_settings(config, config.cut, false);
-        let (source, archive) = (site.source.clone(), site.archive.clone());
-        let (window, archiving) = archiver::spawn(source, archive, settings, board.metrics.clone(), self.stop.clone());
-        board.opened(site.archive.lineage.as_str(), window.clone());
-        self.spawn("archiver", async { archiving.await.map_err(|error| Error::Internal(error.to_string()))? });
-        let scheduler = Scheduler {
-            snapshotter: site.snapshotter(config, window, board.current.clone(), board.metrics.clone()),
-            crontab: config.schedule.clone(),
-            board: board.clone(),
-            stop: self.stop.clone(),
-        };
-        self.spawn("scheduler", scheduler.run());
-        let references = ReferenceSchedule {
-            taker: site.reference_taker(config),
-            crontab: config.reference_schedule.clone(),
-            metrics: board.metrics.clone(),
-            holder: holder(),
-            stop: self.stop.clone(),
-        };
-        self.spawn("references", references.run());
-    }
-
-    /// Until all but `http` have ended after a stop, or one has ended by itself.
-    async fn wait(&mut self, grace: Duration) -> Result<()> {
-        let mut running = 3;
-        let mut result = Ok(());
-        let overdue = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(grace + Duration::from_secs(5)).await;
-        };
-        tokio::pin!(overdue);
-        while running > 0 {
-            tokio::select! {
-                ended = self.seen.recv() => {
-                    let Some((name, outcome)) = ended else { break };
-                    if let Err(error) = &outcome {
-                        tracing::error!(task = name, %error, "task failed");
-                    } else if !self.stop.is_cancelled() {
-                        tracing::error!(task = name, "task ended unexpectedly");
-                    }
-                    if result.is_ok() {
-                        result = match outcome {
-                            Ok(()) if !self.stop.is_cancelled() => {
-                                Err(Error::Internal(format!("task `{name}` ended unexpectedly")))
-                            }
-                            outcome => outcome,
-                        };
-                    }
-                    running -= 1;
-                    // The others end in an orderly way; the open slice is published.
-                    self.stop.cancel();
-                }
-                () = &mut overdue => {
-                    tracing::warn!("tasks did not end within the grace period");
-                    break;
-                }
-            }
+/// A process that cannot be looked at any more must not go on.
+async fn work(
+    site: Site,
+    config: &Config,
+    board: &StatusBoard,
+    stop: &CancellationToken,
+    mut serving: JoinHandle<Result<()>>,
+) -> Result<()> {
+    let times = LeadershipTimes::default();
+    let working = tenure::stand_by_and_archive(site, config.clone(), board.clone(), times, stop.clone());
+    let mut working = tokio::spawn(working);
+    let broken = |error: JoinError| Error::Internal(error.to_string());
+    tokio::select! {
+        ended = &mut working => ended.map_err(broken).flatten(),
+        ended = &mut serving => {
+            let ended = ended.map_err(broken).flatten();
+            tracing::error!(?ended, "serving HTTP ended; stopping");
+            stop.cancel();
+            working.await.map_err(broken).flatten()?;
+            ended.and_then(|()| Err(Error::Internal("serving HTTP ended unexpectedly".to_owned())))
         }
-        result
     }
 }

@@ -16,7 +16,8 @@ use archive::json_record::RecordError;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
 use archive::manifest::{PublishedManifest, SnapshotManifest};
-use archive::{ClusterTime, LineageId, OpTime, SnapshotId};
+use archive::slice::SliceDecoder;
+use archive::{ClusterTime, Digest, LineageId, OpTime, SnapshotId};
 use bytes::Bytes;
 use store::{Created, ObjectStore, ObjectStoreExt as _};
 
@@ -34,6 +35,17 @@ const MANIFEST_LIMIT: usize = 16 * 1024 * 1024;
 /// How far before a moment the slice that holds it may have started. Slices are cut every few seconds; only a server that
 /// was down for longer leaves a longer one, and then everything is listed.
 const LOOK_BACK_SECONDS: u32 = 3600;
+
+/// A slice that is larger was not cut by a sidecar.
+const SLICE_LIMIT: usize = 256 * 1024 * 1024;
+
+/// The last entry of the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveEnd {
+    pub at: OpTime,
+    /// SHA-256 of the entry, when it could be read.
+    pub digest: Option<Digest>,
+}
 
 /// The two locations of an archive.
 #[derive(Debug, Clone)]
@@ -233,7 +245,7 @@ impl ArchiveStore {
     }
 
     /// Where the archive ends: the newest slice that nothing contradicts. Lists only the newest days.
-    pub async fn archived_optime(&self) -> Result<Option<OpTime>> {
+    pub async fn archived_end(&self) -> Result<Option<ArchiveEnd>> {
         let prefix = ObjectKey::slices_prefix(&self.lineage);
         let days = self.stores.archive.list_folders(&prefix).await?;
         let mut slices = Vec::new();
@@ -246,7 +258,14 @@ impl ArchiveStore {
         }
         let coverage = Coverage::of(&slices, &[]);
         match coverage.archived_optime() {
-            Some(optime) if coverage.claimed_through() == Some(optime.ts) => Ok(Some(optime)),
+            Some(at) if coverage.claimed_through() == Some(at.ts) => {
+                let ends_there = slices.iter().find(|slice| slice.id.through == at.ts && slice.id.term == at.term);
+                let digest = match ends_there {
+                    Some(slice) => self.last_entry_of(slice).await?,
+                    None => None,
+                };
+                Ok(Some(ArchiveEnd { at, digest }))
+            }
             _ => {
                 let detail = coverage.problems.iter().find(|problem| problem.is_integrity());
                 Err(Error::Forked {
@@ -254,6 +273,26 @@ impl ArchiveStore {
                 })
             }
         }
+    }
+
+    /// The digest of the last entry of a slice, `None` when it cannot be read here: encrypted, or damaged.
+    async fn last_entry_of(&self, slice: &StoredSlice) -> Result<Option<Digest>> {
+        if slice.encrypted {
+            return Ok(None);
+        }
+        let key = slice.id.key(&self.lineage, false);
+        let Some(object) = self.get(&key, SLICE_LIMIT).await? else { return Ok(None) };
+        let mut decoder = SliceDecoder::new(self.lineage.clone(), slice.id);
+        let decoded = tokio::task::block_in_place(|| {
+            decoder.feed(&object);
+            while decoder.next_event()?.is_some() {}
+            let digest = decoder.last_digest();
+            decoder.finish().map(|_| digest)
+        });
+        Ok(decoded.unwrap_or_else(|problem| {
+            tracing::error!(%key, %problem, "the newest slice is damaged (`dr-cli verify --level decode`)");
+            None
+        }))
     }
 
     pub async fn gaps(&self) -> Result<Vec<Gap>> {
@@ -458,7 +497,7 @@ mod tests {
         let key = id.key(&archive.lineage, false);
         let _created = memory.put_new(&key.to_string(), Bytes::new()).await.unwrap();
         assert!(!archive.covers(after, through).await.unwrap());
-        assert_eq!(archive.archived_optime().await.unwrap(), None);
+        assert_eq!(archive.archived_end().await.unwrap(), None);
         let refused = archive.put_slice(&key, Bytes::from_static(b"entries")).await.unwrap_err();
         assert!(matches!(refused, Error::Conflict { .. }), "{refused}");
         memory.delete(&key.to_string()).await.unwrap();

@@ -8,8 +8,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use archive::ClusterTime;
 use archive::layout::ObjectKey;
-use archive::{ClusterTime, OpTime};
 use bytes::Bytes;
 use replset::oplog::{self, OplogBatch, TailOptions};
 use replset::topology::{self, STALE_SECONDS};
@@ -18,9 +18,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::archive_store::ArchiveStore;
+use crate::archive_store::{ArchiveEnd, ArchiveStore};
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
+use crate::lease::Permit;
 use crate::metrics::Metrics;
 use crate::source::{Source, SourceMember};
 
@@ -50,6 +51,8 @@ pub struct ArchiverSettings {
     pub grace: Duration,
     /// Leaves out what another sidecar has archived meanwhile, and does not wait for a user that is refused.
     pub for_one_snapshot: bool,
+    /// Shown before each write; without one nobody is asked.
+    pub permit: Option<Permit>,
 }
 
 /// The archiver of one lineage. [`Archiver::run`] ends when it is stopped or when going on would be wrong.
@@ -74,6 +77,8 @@ impl Archiver {
             let before = self.ends.state.borrow().archived_through;
             match self.archive_until_trouble().await {
                 Ok(()) => break,
+                // Another one archives, or will: what was read is read again by that one.
+                Err(Error::LeaseLost) => return Err(Error::LeaseLost),
                 Err(Error::Cancelled) if self.stop.is_cancelled() => break,
                 Err(error) if error.is_transient() || (error.is_refused_user() && !self.settings.for_one_snapshot) => {
                     if !refusals.tell(&error) {
@@ -114,10 +119,11 @@ impl Archiver {
 
     /// From finding the position to the first failure. `Ok` when stopped.
     async fn archive_until_trouble(&mut self) -> Result<()> {
-        let stop = self.stop.clone();
+        let (stop, permit) = (self.stop.clone(), self.settings.permit.clone());
         let started = tokio::select! {
             started = self.find_start() => started?,
             () = stop.cancelled() => return Ok(()),
+            () = lost(permit.as_ref()) => return Err(Error::LeaseLost),
         };
         let (member, mut position) = started;
         let span = tracing::info_span!("archive", member = member.host);
@@ -125,10 +131,11 @@ impl Archiver {
     }
 
     async fn find_start(&mut self) -> Result<(SourceMember, Position)> {
-        let slices_end = self.archive.archived_optime().await?;
-        let archived: Option<OpTime> = match slices_end {
+        self.confirm().await?;
+        let slices_end = self.archive.archived_end().await?;
+        let archived = match slices_end {
             Some(archived) => Some(archived),
-            None => crate::snapshot::oldest_begin(&self.archive).await?,
+            None => crate::snapshot::oldest_begin(&self.archive).await?.map(|at| ArchiveEnd { at, digest: None }),
         };
         let start = resume::find_start(&self.source, &self.archive, archived).await?;
         let after = start.position.after;
@@ -148,7 +155,7 @@ impl Archiver {
                 state.started_after = Some(after);
             }
             state.archived_through = Some(after);
-            state.newest_slice = state.newest_slice.max(slices_end.map(|end| end.ts));
+            state.newest_slice = state.newest_slice.max(slices_end.map(|end| end.at.ts));
             state.pending_since = None;
             state.gaps += u64::from(start.gap.is_some());
         });
@@ -166,7 +173,8 @@ impl Archiver {
         };
         let mut tail = oplog::tail(&member.connection, from, options).await?;
         let mut slice = self.open_slice(position)?;
-        let stop = self.stop.clone();
+        let (stop, permit) = (self.stop.clone(), self.settings.permit.clone());
+        let mut unproven = position.entry;
         let mut looked_around = Instant::now();
         loop {
             let batch = tokio::select! {
@@ -174,8 +182,12 @@ impl Archiver {
                 () = stop.cancelled() => {
                     return self.stop_with(slice, position).await;
                 }
+                () = lost(permit.as_ref()) => return Err(Error::LeaseLost),
             };
             let is_quiet = batch.entries()?.next().is_none();
+            if !is_quiet && let Some(proof) = unproven.take() {
+                resume::prove_first(&batch, member, position.after, proof)?;
+            }
             self.take(&batch, &mut slice, position).await?;
             drop(batch);
             let wanted = *self.ends.wanted.borrow();
@@ -290,6 +302,7 @@ impl Archiver {
         tokio::pin!(deadline);
         loop {
             let attempt = async {
+                self.confirm().await?;
                 match self.archive.put_slice(key, object.clone()).await {
                     Ok(created) => Ok(created),
                     Err(error) => {
@@ -302,11 +315,23 @@ impl Archiver {
             let result = tokio::select! {
                 result = attempt => result,
                 () = &mut deadline => return Err(Error::Cancelled),
+                // What is under way may arrive all the same: as overlap.
+                () = lost(self.settings.permit.as_ref()) => return Err(Error::LeaseLost),
             };
             // The same name is the same content: somebody else has stored exactly this slice, or this gap.
-            if let Ok(Created::New | Created::AlreadyExists) = result {
-                return Ok(());
+            match result {
+                Ok(Created::New | Created::AlreadyExists) => return Ok(()),
+                Err(Error::LeaseLost) => return Err(Error::LeaseLost),
+                Err(_) => {}
             }
+        }
+    }
+
+    /// That this sidecar is the one to write, where there is a choice.
+    async fn confirm(&self) -> Result<()> {
+        match &self.settings.permit {
+            Some(permit) => permit.confirm().await,
+            None => Ok(()),
         }
     }
 
@@ -361,7 +386,7 @@ impl Archiver {
                 tracing::info!(through = %position.after, "last slice published");
                 Ok(())
             }
-            Ok(Err(error)) if !error.is_transient() => Err(error),
+            Ok(Err(error)) if matches!(error, Error::LeaseLost) || !error.is_transient() => Err(error),
             Ok(Err(_)) | Err(_) => Err(Error::Cancelled),
         }
     }
@@ -369,6 +394,13 @@ impl Archiver {
     /// One period for all that is left to do after the stop.
     fn grace_end(&self) -> Instant {
         *self.stopped_at.get_or_init(Instant::now) + self.settings.grace
+    }
+}
+
+async fn lost(permit: Option<&Permit>) {
+    match permit {
+        Some(permit) => permit.lost().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Flags {
     /// Where leases and resume marks are kept, when the archive cannot be overwritten [default: in the archive]
     #[arg(long, global = true, value_name = "URL")]
     control: Option<String>,
-    /// The member to read from [default: a healthy secondary]
+    /// The member that this sidecar stands beside and reads from [default: a healthy secondary]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     member: Option<String>,
     /// Address of /metrics, /livez, /readyz, /status [default: 127.0.0.1:9717]

@@ -49,6 +49,9 @@ pub enum Error {
     /// The members' oplogs end before the archive does: they have to catch up first.
     #[error("{member} has not reached {wanted} yet, where the archive ends")]
     Behind { member: String, wanted: ClusterTime },
+    /// The entry that archiving goes on from was there a moment ago.
+    #[error("{member} does not show the entry at {after} any more, where the archive ends")]
+    PositionLost { member: String, after: ClusterTime },
     /// It has nothing more to read while others do.
     #[error("{member} has replicated nothing for {seconds} s")]
     Stale { member: String, seconds: u32 },
@@ -90,6 +93,7 @@ impl Error {
             },
             Self::NoMember { .. }
             | Self::Behind { .. }
+            | Self::PositionLost { .. }
             | Self::Stale { .. }
             | Self::StateChanged { .. }
             | Self::LeaseLost
@@ -127,7 +131,11 @@ impl Error {
             },
             Self::Record { .. } | Self::Conflict { .. } | Self::Diverged { .. } | Self::Forked { .. } => 5,
             Self::LeaseHeld { .. } | Self::LeaseLost => 7,
-            Self::NoMember { .. } | Self::Behind { .. } | Self::Stale { .. } | Self::StateChanged { .. } => 8,
+            Self::NoMember { .. }
+            | Self::Behind { .. }
+            | Self::PositionLost { .. }
+            | Self::Stale { .. }
+            | Self::StateChanged { .. } => 8,
             Self::Expiry(failure) => failure.exit_code(),
             Self::ForeignLineage { .. } | Self::UnsafeStore { .. } => 9,
             Self::Cancelled => 130,
@@ -253,13 +261,15 @@ impl Error {
                 "one snapshot is taken at a time",
                 "wait for it; `dr-cli list` shows when it is done",
             ),
-            Self::LeaseLost => {
-                ("control/snapshot-lease".to_owned(), "this process was paused for too long", "the same command again")
-            }
+            Self::LeaseLost => (
+                "the lease below control/".to_owned(),
+                "this process was paused for too long",
+                "the same command again",
+            ),
             Self::NoMember { .. } => {
                 (server, "no healthy primary or secondary", "look at `rs.status()`, or name one with --member")
             }
-            Self::Behind { .. } | Self::Stale { .. } => (
+            Self::Behind { .. } | Self::PositionLost { .. } | Self::Stale { .. } => (
                 server,
                 "replication is behind, or the server was restored from an older state",
                 "wait, and look at replication lag",

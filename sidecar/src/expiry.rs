@@ -23,7 +23,7 @@ pub struct ExpirySettings {
     pub archive: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Expiry {
     pub lineage: LineageId,
     pub archive: String,
@@ -41,13 +41,9 @@ impl Expiry {
             if !self.wait_until(at).await {
                 break;
             }
-            let done = tokio::select! {
-                done = self.expire() => done,
-                // It may stop anywhere; the next one goes on.
-                () = self.stop.cancelled() => break,
-            };
-            match done {
+            match self.clone().expire_apart().await {
                 Ok(()) => {}
+                Err(Error::Cancelled) => break,
                 Err(Error::Expiry(failure)) if failure.kind == FailureKind::LeaseHeld => {
                     tracing::info!(%failure, "another expiry is at work; this one is left out");
                 }
@@ -59,6 +55,21 @@ impl Expiry {
         }
         self.stop.cancelled().await;
         Ok(())
+    }
+
+    /// On a thread of its own: what an expiry holds across its requests cannot go from one thread to another.
+    async fn expire_apart(self) -> Result<()> {
+        let runtime = tokio::runtime::Handle::current();
+        let work = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    done = self.expire() => done,
+                    // It may stop anywhere; the next one goes on.
+                    () = self.stop.cancelled() => Err(Error::Cancelled),
+                }
+            })
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.to_string()))?
     }
 
     async fn expire(&self) -> Result<()> {

@@ -1,24 +1,47 @@
-//! The snapshot lease: who may take a snapshot of the lineage now.
+//! Leases: of several sidecars of one replica set, who archives, and who takes the snapshot.
 //!
-//! Below `control/snapshot-lease/` each holder creates the next epoch (create-only, so of two that try one wins) and
-//! then overwrites its heartbeat. Whether a holder lives is judged by watching its heartbeat change, by our own
-//! monotonic clock: other machines' clocks are never compared. The lease saves work; what makes an archive right is that
-//! its objects are create-only.
+//! Below the folder of a lease each holder creates the next epoch (create-only, so of two that try one wins) and then
+//! overwrites its heartbeat. Whether a holder lives is judged by watching its heartbeat change, by our own monotonic
+//! clock: other machines' clocks are never compared. A lease saves work; no store can refuse what a paused holder
+//! still sends. What makes an archive right is that its objects are create-only and that overlap is harmless.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use store::Created;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive_store::ArchiveStore;
 use crate::backoff::pause_unless_stopped;
-use crate::clock::now_text;
 use crate::error::{Error, Result};
 
-const FOLDER: &str = "snapshot-lease/";
-const LIMIT: usize = 64 * 1024;
+mod heart;
+mod holder;
+mod observe;
+mod permit;
+mod process;
+mod pulse;
+mod record;
+
+pub use holder::Holder;
+pub use observe::{Free, Look, Observer};
+pub use permit::Permit;
+pub use process::ProcessMark;
+pub use pulse::Pulse;
+
+use heart::Heart;
+use record::{Epoch, Heartbeat};
+
+/// What a lease is for: its folder below `control/`, and its name in logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purpose {
+    pub folder: &'static str,
+    pub name: &'static str,
+}
+
+pub const ARCHIVER: Purpose = Purpose { folder: "archiver-lease/", name: "archiver lease" };
+pub const SNAPSHOT: Purpose = Purpose { folder: "snapshot-lease/", name: "snapshot lease" };
 
 #[derive(Debug, Clone)]
 pub struct LeaseTimes {
@@ -26,82 +49,128 @@ pub struct LeaseTimes {
     /// A heartbeat that did not change for so long belongs to a dead holder: several beats, so that one that a
     /// slow store delayed does not cost the lease.
     pub patience: Duration,
+    /// A store that is silent for longer does not answer; less than the patience.
+    pub answer: Duration,
 }
 
-impl Default for LeaseTimes {
-    fn default() -> Self {
-        Self { heartbeat: Duration::from_secs(1), patience: Duration::from_secs(6) }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Epoch {
-    format: u32,
-    holder: String,
-    started_at: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Heartbeat {
-    beat: u64,
-    released: bool,
+impl LeaseTimes {
+    /// Held for minutes, and waited for by a person.
+    pub const SNAPSHOT: Self =
+        Self { heartbeat: Duration::from_secs(1), patience: Duration::from_secs(6), answer: Duration::from_secs(3) };
+    /// Held for months, so that each beat is paid for; with the ranks of those who wait, the next one archives within 30 s.
+    pub const ARCHIVER: Self =
+        Self { heartbeat: Duration::from_secs(3), patience: Duration::from_secs(10), answer: Duration::from_secs(4) };
 }
 
 /// Held until it is released, or until `lost` fires because somebody else took over.
 #[derive(Debug)]
 pub struct Lease {
     archive: ArchiveStore,
+    purpose: Purpose,
+    times: LeaseTimes,
     pub epoch: u64,
     pub lost: CancellationToken,
     end: CancellationToken,
+    asked: watch::Receiver<Instant>,
     beating: tokio::task::JoinHandle<u64>,
-}
-
-fn epoch_path(epoch: u64) -> String {
-    format!("{FOLDER}epoch-{epoch:010}.json")
-}
-
-fn heartbeat_path(epoch: u64) -> String {
-    format!("{FOLDER}heartbeat-{epoch:010}.json")
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// Takes the lease, from a dead holder if need be. `LeaseHeld` when another one lives.
 pub async fn acquire(
     archive: &ArchiveStore,
-    holder: &str,
+    purpose: Purpose,
+    holder: &Holder,
     times: &LeaseTimes,
     stop: &CancellationToken,
 ) -> Result<Lease> {
-    let newest = newest_epoch(archive).await?;
-    if let Some(epoch) = newest {
-        wait_until_free(archive, epoch, times, stop).await?;
+    let mut observer = Observer::new(archive.clone(), purpose, times.clone());
+    let mut is_told = false;
+    let newest = loop {
+        match observer.look().await? {
+            Look::Free { newest, why } => {
+                why.tell(purpose, newest);
+                break newest;
+            }
+            Look::Held { holder, .. } => return Err(Error::LeaseHeld { holder }),
+            Look::Undecided { epoch, .. } if !is_told => {
+                let patience_seconds = times.patience.as_secs();
+                tracing::info!(epoch, patience_seconds, "watching whether the holder of the {} lives", purpose.name);
+                is_told = true;
+            }
+            Look::Undecided { .. } => {}
+        }
+        if !pause_unless_stopped(times.heartbeat / 2, stop).await {
+            return Err(Error::Cancelled);
+        }
+    };
+    match claim(archive, purpose, holder, times, newest).await? {
+        Some(lease) => Ok(lease),
+        None => Err(Error::LeaseHeld {
+            holder: record::shown(archive, purpose, newest.map_or(1, |epoch| epoch + 1)).await?,
+        }),
     }
+}
+
+/// Creates the epoch after `newest`, which is free. `None` when somebody else was faster.
+pub async fn claim(
+    archive: &ArchiveStore,
+    purpose: Purpose,
+    holder: &Holder,
+    times: &LeaseTimes,
+    newest: Option<u64>,
+) -> Result<Option<Lease>> {
     let epoch = newest.map_or(1, |epoch| epoch + 1);
-    let body = json(&Epoch { format: 1, holder: holder.to_owned(), started_at: now_text() })?;
-    if archive.create_control(&epoch_path(epoch), body).await? == Created::AlreadyExists {
-        return Err(Error::LeaseHeld { holder: holder_of(archive, epoch).await? });
+    let body = record::json(&Epoch::new(holder))?;
+    let asked_at = Instant::now();
+    if !create_epoch(archive, &record::epoch_path(purpose, epoch), body).await? {
+        return Ok(None);
     }
-    archive.put_control(&heartbeat_path(epoch), json(&Heartbeat { beat: 0, released: false })?).await?;
-    forget_before(archive, epoch).await;
+    archive.put_control(&record::heartbeat_path(purpose, epoch), record::json(&Heartbeat::default())?).await?;
+    record::forget_before(archive, purpose, epoch).await;
     let (lost, end) = (CancellationToken::new(), CancellationToken::new());
-    let beating = tokio::spawn(beat(archive.clone(), epoch, times.heartbeat, lost.clone(), end.clone()));
-    Ok(Lease { archive: archive.clone(), epoch, lost, end, beating })
+    let (asking, asked) = watch::channel(asked_at);
+    let (archive, times) = (archive.clone(), times.clone());
+    let heart = Heart { archive: archive.clone(), purpose, epoch, times: times.clone(), asked: asking };
+    let beating = tokio::spawn(heart.beat(lost.clone(), end.clone()));
+    Ok(Some(Lease { archive, purpose, times, epoch, lost, end, asked, beating }))
+}
+
+/// `false` when somebody else has it. The reply to our own request may have been lost, and then only the record says
+/// whose it is: it names process and moment.
+async fn create_epoch(archive: &ArchiveStore, path: &str, body: Vec<u8>) -> Result<bool> {
+    let created = archive.create_control(path, body.clone()).await;
+    if let Ok(Created::New) = created {
+        return Ok(true);
+    }
+    let found = archive.get_control(path, record::LIMIT).await?;
+    let is_ours = found.is_some_and(|found| *found == *body);
+    if is_ours { Ok(true) } else { created.map(|_| false) }
 }
 
 impl Lease {
+    /// What has to be shown before each write that the lease is for.
+    pub fn permit(&self) -> Permit {
+        Permit::new(self.lost.clone(), self.asked.clone(), self.times.heartbeat)
+    }
+
     /// Lets the next holder begin without waiting.
     pub async fn release(mut self) {
         self.end.cancel();
         let Ok(beat) = (&mut self.beating).await else { return };
-        if !self.lost.is_cancelled()
-            && let Ok(body) = json(&Heartbeat { beat: beat + 1, released: true })
-            && let Err(error) = self.archive.put_control(&heartbeat_path(self.epoch), body).await
-        {
-            tracing::warn!(%error, "lease not released; the next holder waits until it looks dead");
+        if self.lost.is_cancelled() {
+            return;
+        }
+        let released = async {
+            let body = record::json(&Heartbeat { beat: beat + 1, released: true })?;
+            self.archive.put_control(&record::heartbeat_path(self.purpose, self.epoch), body).await
+        };
+        let name = self.purpose.name;
+        match timeout(self.times.answer, released).await {
+            Ok(Ok(())) => tracing::info!(epoch = self.epoch, "{name} released"),
+            Ok(Err(error)) => tracing::warn!(%error, "{name} not released; the next holder waits until it looks dead"),
+            Err(_) => tracing::warn!(
+                "{name} not released: the store does not answer; the next holder waits until it looks dead"
+            ),
         }
     }
 }
@@ -112,160 +181,5 @@ impl Drop for Lease {
     }
 }
 
-async fn newest_epoch(archive: &ArchiveStore) -> Result<Option<u64>> {
-    let paths = archive.list_control(&format!("{FOLDER}epoch-")).await?;
-    Ok(paths.iter().rev().find_map(|path| epoch_of(path)))
-}
-
-fn epoch_of(path: &str) -> Option<u64> {
-    path.rsplit_once('-')?.1.strip_suffix(".json")?.parse().ok()
-}
-
-async fn holder_of(archive: &ArchiveStore, epoch: u64) -> Result<String> {
-    let body = archive.get_control(&epoch_path(epoch), LIMIT).await?;
-    let known = body.and_then(|body| serde_json::from_slice::<Epoch>(&body).ok());
-    Ok(known.map_or_else(
-        || format!("epoch {epoch}"),
-        |record| format!("{} since {} (epoch {epoch})", record.holder, record.started_at),
-    ))
-}
-
-async fn wait_until_free(
-    archive: &ArchiveStore,
-    epoch: u64,
-    times: &LeaseTimes,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let path = heartbeat_path(epoch);
-    let seen = archive.get_control(&path, LIMIT).await?;
-    let is_released = |body: &[u8]| serde_json::from_slice::<Heartbeat>(body).is_ok_and(|heartbeat| heartbeat.released);
-    if seen.as_deref().is_some_and(is_released) {
-        return Ok(());
-    }
-    tracing::info!(
-        epoch,
-        patience_seconds = times.patience.as_secs(),
-        "watching whether the holder of the snapshot lease lives"
-    );
-    let dead_at = Instant::now() + times.patience;
-    while Instant::now() < dead_at {
-        if !pause_unless_stopped(times.heartbeat / 2, stop).await {
-            return Err(Error::Cancelled);
-        }
-        let now = archive.get_control(&path, LIMIT).await?;
-        if now.as_deref().is_some_and(is_released) {
-            return Ok(());
-        }
-        if now != seen {
-            return Err(Error::LeaseHeld { holder: holder_of(archive, epoch).await? });
-        }
-    }
-    tracing::warn!(epoch, "the holder of the snapshot lease is dead; taking over");
-    Ok(())
-}
-
-/// Beats until the end or until a newer epoch shows that the lease is lost. The number of the last beat.
-async fn beat(
-    archive: ArchiveStore,
-    epoch: u64,
-    every: Duration,
-    lost: CancellationToken,
-    end: CancellationToken,
-) -> u64 {
-    let mut beat = 0;
-    while pause_unless_stopped(every, &end).await {
-        beat += 1;
-        let written = match json(&Heartbeat { beat, released: false }) {
-            Ok(body) => archive.put_control(&heartbeat_path(epoch), body).await,
-            Err(error) => Err(error),
-        };
-        // A store that is away stops everybody: nobody can take over either.
-        if let Err(error) = written {
-            tracing::warn!(%error, "heartbeat of the snapshot lease not written");
-            continue;
-        }
-        match newest_epoch(&archive).await {
-            Ok(Some(newest)) if newest > epoch => {
-                tracing::error!(epoch, newest, "the snapshot lease was taken over");
-                lost.cancel();
-                break;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "snapshot lease not checked"),
-        }
-    }
-    beat
-}
-
-/// Old epochs say nothing any more; the newest must stay, or its number would be given out again.
-async fn forget_before(archive: &ArchiveStore, epoch: u64) {
-    let Ok(paths) = archive.list_control(FOLDER).await else { return };
-    for path in paths.iter().filter(|path| epoch_of(path).is_some_and(|old| old < epoch)) {
-        if let Err(error) = archive.delete_control(path).await {
-            tracing::debug!(%error, "old lease epoch not removed");
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use archive::lineage::LineageRecord;
-    use store::MemoryStore;
-
-    use super::*;
-    use crate::archive_store::Stores;
-
-    const TIMES: LeaseTimes = LeaseTimes { heartbeat: Duration::from_millis(20), patience: Duration::from_millis(200) };
-
-    async fn archive() -> ArchiveStore {
-        let memory = MemoryStore::new();
-        let stores = Stores { archive: Arc::new(memory.clone()), control: Arc::new(memory) };
-        let record = LineageRecord::new("rs-1".parse().unwrap(), "rs", "1", now_text());
-        ArchiveStore::open(stores, &record, false).await.unwrap()
-    }
-
-    async fn take(archive: &ArchiveStore) -> Result<Lease> {
-        acquire(archive, "test", &TIMES, &CancellationToken::new()).await
-    }
-
-    #[tokio::test]
-    async fn a_living_holder_keeps_the_lease_and_a_released_one_is_free_at_once() {
-        let archive = archive().await;
-        let first = take(&archive).await.unwrap();
-        let refused = take(&archive).await.unwrap_err();
-        assert_eq!(refused.exit_code(), 7);
-        assert!(refused.to_string().contains("test since"), "{refused}");
-        first.release().await;
-        let started = Instant::now();
-        let second = take(&archive).await.unwrap();
-        assert!(started.elapsed() < TIMES.patience);
-        assert_eq!(second.epoch, 2);
-    }
-
-    #[tokio::test]
-    async fn a_dead_holder_is_replaced_and_notices_when_it_comes_back() {
-        let archive = archive().await;
-        let dead = take(&archive).await.unwrap();
-        dead.end.cancel();
-        tokio::time::sleep(TIMES.heartbeat * 3).await;
-        let second = take(&archive).await.unwrap();
-        assert_eq!(second.epoch, 2);
-        let returned =
-            tokio::spawn(beat(archive.clone(), 1, TIMES.heartbeat, dead.lost.clone(), CancellationToken::new()));
-        returned.await.unwrap();
-        assert!(dead.lost.is_cancelled());
-        assert!(!second.lost.is_cancelled());
-    }
-
-    #[tokio::test]
-    async fn of_two_that_take_over_one_wins() {
-        let archive = archive().await;
-        let dead = take(&archive).await.unwrap();
-        dead.end.cancel();
-        tokio::time::sleep(TIMES.heartbeat * 3).await;
-        let (one, other) = tokio::join!(take(&archive), take(&archive));
-        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
-    }
-}
+mod tests;

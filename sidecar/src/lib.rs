@@ -1,7 +1,8 @@
 //! The sidecar: beside every `mongod` it archives the oplog, takes snapshots and exports metrics.
 //!
-//! `archiver` and `snapshot` do the work against the two ports (`replset`, `store`); `schedule`, `http` and `check` are
-//! around them; `app` puts the parts together and `config` says how. What is stored, and what follows from it, is
+//! `archiver` and `snapshot` do the work against the two ports (`replset`, `store`); `leadership` decides by a `lease`
+//! which sidecar of the set does it; `schedule`, `http` and `check` are around them; `app` and `tenure` put the parts
+//! together and `config` says how. What is stored, and what follows from it, is
 //! decided in the crate `archive`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
@@ -17,6 +18,7 @@ pub mod config;
 pub mod error;
 pub mod expiry;
 pub mod http;
+pub mod leadership;
 pub mod lease;
 pub mod metrics;
 pub mod output;
@@ -26,3 +28,5 @@ pub mod snapshot;
 pub mod source;
 pub mod status;
 mod store_proof;
+pub mod tasks;
+pub mod tenure;

@@ -28,6 +28,9 @@ pub struct Inner {
     pub snapshot_running: IntGauge,
     pub references_completed: IntCounter,
     pub references_failed: IntCounter,
+    pub archiver_leases_lost: IntCounter,
+    pub archiver_lease_held: IntGauge,
+    archiver_lease_epoch: Late,
     shortfall: IntGaugeVec,
     last_snapshot: Late,
     snapshot_duration: Late,
@@ -94,6 +97,11 @@ impl Metrics {
         let running =
             IntGauge::with_opts(Opts::new("tidemark_snapshot_running", "1 while this sidecar takes a snapshot."))?;
         registry.register(Box::new(running.clone()))?;
+        let lease_held = IntGauge::with_opts(Opts::new(
+            "tidemark_archiver_lease_held",
+            "1 while this sidecar archives, 0 while it stands by: of the sidecars of a replica set one has 1.",
+        ))?;
+        registry.register(Box::new(lease_held.clone()))?;
         let shortfall = IntGaugeVec::new(
             Opts::new(
                 "tidemark_archive_shortfall",
@@ -142,6 +150,15 @@ impl Metrics {
                 "tidemark_last_reference_timestamp_seconds",
                 "Cluster time of the newest reference that this sidecar stored.",
             )?,
+            archiver_leases_lost: counter(
+                "tidemark_archiver_leases_lost_total",
+                "How often another sidecar took over the archiver lease that this one held.",
+            )?,
+            archiver_lease_held: lease_held,
+            archiver_lease_epoch: late(
+                "tidemark_archiver_lease_epoch",
+                "Newest epoch of the archiver lease that this sidecar knows; each holder has the next one.",
+            )?,
             shortfall,
             last_snapshot: late(
                 "tidemark_last_snapshot_timestamp_seconds",
@@ -187,6 +204,18 @@ impl Metrics {
     pub fn reference_taken(&self, at_seconds: u32) {
         self.references_completed.inc();
         self.last_reference.set(f64::from(at_seconds));
+    }
+
+    pub fn set_archiver_lease(&self, epoch: u64, is_held: bool) {
+        self.archiver_lease_held.set(i64::from(is_held));
+        self.archiver_lease_epoch.set(float(epoch));
+    }
+
+    /// Whoever archives from now on knows the newest; an old one would raise an alarm.
+    pub fn forget_snapshot(&self) {
+        for late in [&self.last_snapshot, &self.snapshot_documents, &self.snapshot_bytes, &self.snapshot_stored_bytes] {
+            late.forget();
+        }
     }
 
     pub fn set_archived_through(&self, seconds: Option<u32>) {

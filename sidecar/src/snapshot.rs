@@ -25,7 +25,7 @@ use crate::archive_store::ArchiveStore;
 use crate::archiver::ArchiveWindow;
 use crate::backoff::{Backoff, pause_unless_stopped};
 use crate::error::{Error, Result};
-use crate::lease::{self, LeaseTimes};
+use crate::lease::{self, Holder, LeaseTimes, SNAPSHOT};
 use crate::metrics::{Metrics, SnapshotFigures};
 use crate::source::{Source, SourceMember};
 
@@ -62,7 +62,7 @@ pub struct SnapshotSettings {
     pub part_bytes: u64,
     pub lease: LeaseTimes,
     /// Who takes it, for the lease and `start.json`.
-    pub holder: String,
+    pub holder: Holder,
 }
 
 /// Everything that a snapshot needs. [`Snapshotter::take`] takes one.
@@ -79,7 +79,7 @@ pub struct Snapshotter {
 impl Snapshotter {
     /// One snapshot, published when this returns.
     pub async fn take(&self, stop: &CancellationToken) -> Result<SnapshotManifest> {
-        let lease = lease::acquire(&self.archive, &self.settings.holder, &self.settings.lease, stop).await?;
+        let lease = lease::acquire(&self.archive, SNAPSHOT, &self.settings.holder, &self.settings.lease, stop).await?;
         // Whoever lost the lease stops as if asked to.
         let both = stop.child_token();
         let (lost, ended) = (lease.lost.clone(), both.clone());

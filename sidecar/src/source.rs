@@ -105,6 +105,19 @@ impl Source {
         self.open(&connection, &chosen.host).await
     }
 
+    /// The member beside which this sidecar stands, by the name that the replica set has for it; `None` when it was not
+    /// given one.
+    pub async fn own_member(&self) -> Result<Option<SourceMember>> {
+        let connection = self.connection().await?;
+        let own = match &self.member {
+            Some(host) => self.open(&connection, host).await?.connection,
+            None if connection.is_direct() => connection,
+            None => return Ok(None),
+        };
+        let host = Hello::fetch(&own).await?.me.unwrap_or_else(|| own.server().to_owned());
+        Ok(Some(SourceMember { host, connection: own }))
+    }
+
     /// The member of that name, whatever the others would choose.
     pub async fn member(&self, host: &str) -> Result<SourceMember> {
         let connection = self.connection().await?;

@@ -7,10 +7,33 @@ use archive::ClusterTime;
 use archive::catalog::SnapshotSummary;
 use archive::manifest::SnapshotManifest;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::archiver::{ArchiveWindow, LastError};
 use crate::metrics::{Metrics, SnapshotFigures};
 use crate::snapshot::{CurrentSnapshot, ProgressReport};
+
+/// A standby that has not looked for longer would not take over.
+const WATCHED: Duration = Duration::from_secs(15);
+
+/// What this sidecar does for its replica set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Server and archive are not open, or nobody knows yet who archives.
+    #[default]
+    Starting,
+    /// Another sidecar archives.
+    Standby,
+    Archiving,
+}
+
+/// The archiver lease as this sidecar sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseReport {
+    pub epoch: u64,
+    pub holder: String,
+}
 
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusReport {
@@ -18,6 +41,9 @@ pub struct StatusReport {
     pub version: &'static str,
     pub ready: bool,
     pub not_ready_because: Option<String>,
+    pub role: Role,
+    /// Who archives.
+    pub archiver_lease: Option<LeaseReport>,
     pub lineage: Option<String>,
     pub archive: String,
     pub member: Option<String>,
@@ -36,6 +62,10 @@ pub struct StatusReport {
 
 #[derive(Debug, Default)]
 struct Facts {
+    role: Role,
+    lease: Option<LeaseReport>,
+    /// When the lease of another sidecar was last looked at.
+    watched_at: Option<Instant>,
     lineage: Option<String>,
     last_snapshot: Option<SnapshotSummary>,
     next_snapshot_at: Option<String>,
@@ -70,6 +100,40 @@ impl StatusBoard {
         });
     }
 
+    /// Another sidecar archives.
+    pub fn stands_by(&self, epoch: u64, holder: &str) {
+        self.metrics.set_archiver_lease(epoch, false);
+        self.change(|facts| {
+            let lease = LeaseReport { epoch, holder: holder.to_owned() };
+            if facts.role != Role::Standby || facts.lease.as_ref() != Some(&lease) {
+                tracing::info!(epoch, holder, "standing by: another sidecar archives");
+            }
+            facts.role = Role::Standby;
+            facts.lease = Some(lease);
+            facts.watched_at = Some(Instant::now());
+            facts.last_error = None;
+        });
+    }
+
+    pub fn archives(&self, epoch: u64, holder: &str) {
+        self.metrics.set_archiver_lease(epoch, true);
+        self.change(|facts| {
+            facts.role = Role::Archiving;
+            facts.lease = Some(LeaseReport { epoch, holder: holder.to_owned() });
+            facts.last_error = None;
+        });
+    }
+
+    /// What only the one who archives knows is not known any more.
+    pub fn steps_down(&self) {
+        self.metrics.archiver_lease_held.set(0);
+        self.metrics.forget_snapshot();
+        self.change(|facts| {
+            let lineage = facts.lineage.take();
+            *facts = Facts { role: Role::Starting, lineage, ..Facts::default() };
+        });
+    }
+
     pub fn snapshot_known(&self, manifest: &SnapshotManifest) {
         self.metrics.snapshot_known(&SnapshotFigures {
             end_seconds: manifest.end.seconds,
@@ -91,9 +155,10 @@ impl StatusBoard {
 
     pub fn not_ready_because(&self) -> Option<String> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        match &facts.window {
-            Some(window) => window.state().why_not_ready(self.span),
-            None => Some(facts.last_error.as_ref().map_or_else(
+        match (&facts.window, facts.role, facts.watched_at) {
+            (Some(window), ..) => window.state().why_not_ready(self.span),
+            (None, Role::Standby, Some(at)) if at.elapsed() <= WATCHED => None,
+            _ => Some(facts.last_error.as_ref().map_or_else(
                 || "the replica set and the archive were not opened yet".to_owned(),
                 |error| error.what.clone(),
             )),
@@ -109,6 +174,8 @@ impl StatusBoard {
             version: env!("CARGO_PKG_VERSION"),
             ready: not_ready_because.is_none(),
             not_ready_because,
+            role: facts.role,
+            archiver_lease: facts.lease.clone(),
             lineage: facts.lineage.clone(),
             archive: self.location.to_string(),
             archive_lag_seconds: state.lag_seconds(),

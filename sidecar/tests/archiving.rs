@@ -171,9 +171,11 @@ async fn another_history_is_refused_and_nothing_is_written() -> Test {
     let set = ReplicaSet::single().await?;
     let at = note(&set, "somewhere").await?;
     note(&set, "later").await?;
-    for (name, through, term) in
-        [("another term", at, 99), ("no such entry", ClusterTime::new(at.seconds, at.increment + 500), 1)]
-    {
+    for (name, through, term) in [
+        ("another term", at, 99),
+        ("other content", at, 1),
+        ("no such entry", ClusterTime::new(at.seconds, at.increment + 500), 1),
+    ] {
         let later = note(&set, "spans it").await?;
         if later.seconds == through.seconds {
             tokio::time::sleep(Duration::from_millis(1100)).await;

@@ -41,6 +41,7 @@ async fn start(set: &ReplicaSet, store: Arc<dyn ObjectStore>, cut: &[(&str, &str
         compression_level: 1,
         grace: Duration::from_secs(2),
         for_one_snapshot: false,
+        permit: None,
     };
     let stop = CancellationToken::new();
     let (window, task) = archiver::spawn(source, archive.clone(), settings, Metrics::new()?, stop.clone());

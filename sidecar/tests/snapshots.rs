@@ -14,7 +14,7 @@ use bson::doc;
 use sidecar::app;
 use sidecar::archiver::{self, ArchiverSettings};
 use sidecar::error::Error;
-use sidecar::lease::LeaseTimes;
+use sidecar::lease::{self, Holder, LeaseTimes, SNAPSHOT};
 use sidecar::metrics::Metrics;
 use sidecar::snapshot::{CurrentSnapshot, SnapshotSettings, Snapshotter};
 use support::{Archive, config, documents, fill, sidecar, sorted, start_run, until};
@@ -259,8 +259,8 @@ async fn of_two_snapshots_at_once_one_is_refused() -> Test {
     let settings = config(&set.uri(), &archive.url(), &[]);
     let site = app::Site::open(&settings).await?;
     let stop = CancellationToken::new();
-    let held =
-        sidecar::lease::acquire(&site.archive, "the test", &sidecar::lease::LeaseTimes::default(), &stop).await?;
+    let holder = Holder { name: "the test".to_owned(), ..Holder::own() };
+    let held = lease::acquire(&site.archive, SNAPSHOT, &holder, &LeaseTimes::SNAPSHOT, &stop).await?;
     let refused = sidecar(&["snapshot", "--uri", &set.uri(), "--archive", &archive.url()]).await;
     assert_eq!(refused.exit_code, 7, "{}", refused.stderr);
     assert!(refused.stderr.contains("the test since"), "{}", refused.stderr);
@@ -340,6 +340,7 @@ async fn small_parts(set: &ReplicaSet, archive: &Archive, stop: &CancellationTok
         compression_level: 1,
         grace: Duration::from_secs(5),
         for_one_snapshot: true,
+        permit: None,
     };
     let (source, store) = (site.source.clone(), site.archive.clone());
     let (window, _task) = archiver::spawn(source, store, archiving, metrics.clone(), stop.clone());
@@ -348,8 +349,8 @@ async fn small_parts(set: &ReplicaSet, archive: &Archive, stop: &CancellationTok
         parallelism: 2,
         lag_limit: Duration::from_secs(10),
         part_bytes: 1 << 20,
-        lease: LeaseTimes::default(),
-        holder: "the test".to_owned(),
+        lease: LeaseTimes::SNAPSHOT,
+        holder: Holder::own(),
     };
     Ok(Snapshotter {
         source: site.source,

@@ -259,14 +259,21 @@ fn parse_member(status: &Document, configured: &[&Document]) -> Member {
 /// Lags within 10 seconds count as equal: heartbeats report them that coarsely, and a choice that flips with every
 /// look helps nobody.
 pub fn choose_member(topology: &Topology) -> Option<&Member> {
+    members_by_preference(topology).into_iter().next()
+}
+
+/// The members that can be read from, the one of [`choose_member`] first.
+pub fn members_by_preference(topology: &Topology) -> Vec<&Member> {
     let usable = |member: &&Member| member.is_healthy && member.delay_seconds == 0;
     let is_primary = |member: &Member| member.state == MemberState::Primary;
     let holds_data = |member: &&Member| is_primary(member) || member.state == MemberState::Secondary;
-    topology.members.iter().filter(usable).filter(holds_data).min_by_key(|member| {
+    let mut members: Vec<&Member> = topology.members.iter().filter(usable).filter(holds_data).collect();
+    members.sort_by_key(|member| {
         let lag = member.lag_seconds.unwrap_or(u32::MAX);
         let is_stale = lag > STALE_SECONDS && !is_primary(member);
         (is_stale, is_primary(member), !member.hidden, lag / 10, member.host.as_str())
-    })
+    });
+    members
 }
 
 /// A member that lags further behind is left for another one.

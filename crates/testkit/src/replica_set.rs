@@ -135,6 +135,11 @@ impl ReplicaSet {
         self.members[index].wipe()
     }
 
+    /// The folder with a member's files.
+    pub fn files(&self, index: usize) -> PathBuf {
+        self.members[index].files()
+    }
+
     /// SIGSTOP: the member stays connected and does not answer.
     pub fn pause(&self, index: usize) -> Result<()> {
         self.members[index].signal(Signal::STOP)

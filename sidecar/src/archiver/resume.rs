@@ -6,9 +6,9 @@
 use archive::gap::{Gap, GapReason};
 use archive::slice::EntryStamp;
 use archive::{ClusterTime, Digest, OpTime};
-use replset::oplog;
+use replset::oplog::{self, OplogBatch};
 
-use crate::archive_store::ArchiveStore;
+use crate::archive_store::{ArchiveEnd, ArchiveStore};
 use crate::clock::now_text;
 use crate::error::{Error, Result};
 use crate::source::{Source, SourceMember};
@@ -52,9 +52,13 @@ pub enum Continuity {
 }
 
 /// `archived` is the last entry of the archive.
-pub fn judge(archived: OpTime, view: &OplogView) -> Continuity {
+pub fn judge(end: &ArchiveEnd, view: &OplogView) -> Continuity {
+    let archived = end.at;
     match view.at_end {
-        Some(proof) if proof.term == archived.term => Continuity::Proven(proof),
+        // A server that was set back with its memory goes on in the same term, and may be in the same second again.
+        Some(proof) if proof.term == archived.term && end.digest.is_none_or(|digest| digest == proof.digest) => {
+            Continuity::Proven(proof)
+        }
         Some(other) => Continuity::Diverged { found: Some(other.term) },
         None if view.newest.ts < archived.ts => Continuity::Behind,
         None if view.oldest.ts > archived.ts => Continuity::Overrun { oldest: view.oldest.ts },
@@ -72,21 +76,22 @@ pub struct Start {
 }
 
 /// `archived`: where the archive ends; nothing is archived of this lineage yet when absent.
-pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Option<OpTime>) -> Result<Start> {
+pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Option<ArchiveEnd>) -> Result<Start> {
     let chosen = source.choose().await?;
-    let Some(archived) = archived else {
+    let Some(end) = archived else {
         let begin = oplog::safe_begin(&chosen.connection).await?;
         let stamp = stamp(&begin.entry)?;
         let proof = EntryProof { term: stamp.term, digest: Digest::of(begin.entry.as_bytes()) };
         tracing::info!(member = chosen.host, after = %stamp.at, "archive begins");
         return Ok(Start { member: chosen, position: Position { after: stamp.at, entry: Some(proof) }, gap: None });
     };
+    let archived = end.at;
     let proven = |member: SourceMember, proof: EntryProof| Start {
         member,
         position: Position { after: archived.ts, entry: Some(proof) },
         gap: None,
     };
-    let first = continuity(&chosen, archived).await?;
+    let first = continuity(&chosen, &end).await?;
     match first {
         Continuity::Proven(proof) => return Ok(proven(chosen, proof)),
         Continuity::Diverged { found } => return Err(diverged(&chosen.host, archived, found)),
@@ -103,7 +108,7 @@ pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Optio
         }
     };
     for other in source.others(&chosen.host).await? {
-        match continuity(&other, archived).await {
+        match continuity(&other, &end).await {
             Ok(Continuity::Proven(proof)) => return Ok(proven(other, proof)),
             Ok(Continuity::Diverged { found }) => return Err(diverged(&other.host, archived, found)),
             Ok(continuity) => note(other, continuity, &mut oldest, &mut behind),
@@ -123,6 +128,15 @@ pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Optio
     Ok(Start { member, position: Position { after: at.predecessor(), entry: None }, gap: Some(gap) })
 }
 
+/// What was proven is still so for the cursor that was opened afterwards: the server may have been replaced in between.
+pub fn prove_first(batch: &OplogBatch, member: &SourceMember, after: ClusterTime, proof: EntryProof) -> Result<()> {
+    let first = batch.entries()?.next().transpose()?;
+    if first.is_some_and(|entry| Digest::of(entry.as_bytes()) == proof.digest) {
+        return Ok(());
+    }
+    Err(Error::PositionLost { member: member.host.clone(), after })
+}
+
 async fn record_gap(archive: &ArchiveStore, after: ClusterTime, through: ClusterTime, members: usize) -> Result<Gap> {
     let detail = format!("the oplogs of {members} reachable member(s) start after {through}");
     let gap = Gap::new(after, through, GapReason::OplogOverrun, now_text(), detail);
@@ -135,6 +149,9 @@ async fn record_gap(archive: &ArchiveStore, after: ClusterTime, through: Cluster
 
 fn diverged(member: &str, archived: OpTime, found: Option<i64>) -> Error {
     let detail = match found {
+        Some(term) if term == archived.term => {
+            format!("the entry at {} in term {term} has other content than in the archive", archived.ts)
+        }
         Some(term) => {
             format!("the entry at {} has term {term}, in the archive it has term {}", archived.ts, archived.term)
         }
@@ -145,17 +162,17 @@ fn diverged(member: &str, archived: OpTime, found: Option<i64>) -> Error {
 
 /// The newest entry is read first and the oldest last: what the member replicates or discards in between must not look as
 /// if it had skipped the entry that is looked for.
-async fn continuity(member: &SourceMember, archived: OpTime) -> Result<Continuity> {
+async fn continuity(member: &SourceMember, end: &ArchiveEnd) -> Result<Continuity> {
     let connection = &member.connection;
     let newest = oplog::newest_entry(connection).await?;
-    let at_end = match oplog::entry_at(connection, archived.ts).await? {
+    let at_end = match oplog::entry_at(connection, end.at.ts).await? {
         Some(entry) => Some(EntryProof { term: stamp(&entry)?.term, digest: Digest::of(entry.as_bytes()) }),
         None => None,
     };
     let (Some(oldest), Some(newest)) = (oplog::oldest_entry(connection).await?, newest) else {
         return Ok(Continuity::Behind);
     };
-    Ok(judge(archived, &OplogView { oldest: stamp(&oldest)?.optime(), newest: stamp(&newest)?.optime(), at_end }))
+    Ok(judge(end, &OplogView { oldest: stamp(&oldest)?.optime(), newest: stamp(&newest)?.optime(), at_end }))
 }
 
 fn stamp(entry: &bson::RawDocument) -> Result<EntryStamp> {
@@ -170,6 +187,10 @@ mod tests {
         OpTime::new(ClusterTime::new(seconds, 1), term)
     }
 
+    const fn end(seconds: u32, term: i64) -> ArchiveEnd {
+        ArchiveEnd { at: at(seconds, term), digest: None }
+    }
+
     fn view(oldest: u32, newest: u32, at_end: Option<i64>) -> OplogView {
         let at_end = at_end.map(|term| EntryProof { term, digest: Digest([0; 32]) });
         OplogView { oldest: at(oldest, 1), newest: at(newest, 2), at_end }
@@ -177,23 +198,30 @@ mod tests {
 
     #[test]
     fn the_same_entry_in_the_same_term_proves_continuity() {
-        assert!(matches!(judge(at(50, 2), &view(10, 90, Some(2))), Continuity::Proven(proof) if proof.term == 2));
-        assert!(matches!(judge(at(50, 2), &view(50, 50, Some(2))), Continuity::Proven(_)));
+        assert!(matches!(judge(&end(50, 2), &view(10, 90, Some(2))), Continuity::Proven(proof) if proof.term == 2));
+        assert!(matches!(judge(&end(50, 2), &view(50, 50, Some(2))), Continuity::Proven(_)));
+    }
+
+    #[test]
+    fn the_same_time_and_term_with_other_content_is_another_history() {
+        let read = |digest| ArchiveEnd { digest: Some(Digest([digest; 32])), ..end(50, 2) };
+        assert!(matches!(judge(&read(0), &view(10, 90, Some(2))), Continuity::Proven(_)));
+        assert_eq!(judge(&read(1), &view(10, 90, Some(2))), Continuity::Diverged { found: Some(2) });
     }
 
     #[test]
     fn the_same_time_in_another_term_is_another_history() {
-        assert_eq!(judge(at(50, 2), &view(10, 90, Some(3))), Continuity::Diverged { found: Some(3) });
+        assert_eq!(judge(&end(50, 2), &view(10, 90, Some(3))), Continuity::Diverged { found: Some(3) });
     }
 
     #[test]
     fn an_oplog_that_spans_the_moment_without_the_entry_is_another_history() {
-        assert_eq!(judge(at(50, 2), &view(10, 90, None)), Continuity::Diverged { found: None });
+        assert_eq!(judge(&end(50, 2), &view(10, 90, None)), Continuity::Diverged { found: None });
     }
 
     #[test]
     fn a_member_that_is_behind_has_no_gap_and_one_that_rolled_over_has() {
-        assert_eq!(judge(at(50, 2), &view(10, 49, None)), Continuity::Behind);
-        assert_eq!(judge(at(50, 2), &view(51, 90, None)), Continuity::Overrun { oldest: ClusterTime::new(51, 1) });
+        assert_eq!(judge(&end(50, 2), &view(10, 49, None)), Continuity::Behind);
+        assert_eq!(judge(&end(50, 2), &view(51, 90, None)), Continuity::Overrun { oldest: ClusterTime::new(51, 1) });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::status::StatusReport;
+use crate::status::{Role, StatusReport};
 
 const HEAD: &str = r#"<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -18,7 +18,11 @@ th, td { padding: .3rem .5rem .3rem 0; border-bottom: 1px solid var(--line); } t
 
 pub fn render(status: &StatusReport) -> String {
     let mut page = String::from(HEAD);
-    let (class, word) = if status.ready { ("good", "archiving") } else { ("bad", "not ready") };
+    let (class, word) = match (status.ready, status.role) {
+        (false, _) => ("bad", "not ready"),
+        (true, Role::Standby) => ("good", "standing by"),
+        (true, _) => ("good", "archiving"),
+    };
     write(&mut page, format_args!("<h1>Tidemark sidecar: <span class=\"{class}\">{word}</span></h1>"));
     if let Some(reason) = &status.not_ready_because {
         write(&mut page, format_args!("<p class=\"bad\">{}</p>", escape(reason)));
@@ -30,6 +34,10 @@ pub fn render(status: &StatusReport) -> String {
         &[
             ("Lineage", status.lineage.clone()),
             ("Archive", Some(status.archive.clone())),
+            (
+                "Archived by",
+                status.archiver_lease.as_ref().map(|lease| format!("{} (epoch {})", lease.holder, lease.epoch)),
+            ),
             ("Member", status.member.clone()),
             (
                 "Archived through",

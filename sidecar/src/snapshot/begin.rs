@@ -59,7 +59,7 @@ pub async fn begin(
         archive.lineage.clone(),
         id.clone(),
         started_at.as_str(),
-        snapshotter.settings.holder.as_str(),
+        snapshotter.settings.holder.name.as_str(),
         member.host.as_str(),
     );
     start.lease_epoch = Some(epoch);

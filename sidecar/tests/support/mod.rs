@@ -292,5 +292,6 @@ pub fn archiver_settings() -> ArchiverSettings {
         compression_level: 1,
         grace: Duration::from_secs(5),
         for_one_snapshot: false,
+        permit: None,
     }
 }

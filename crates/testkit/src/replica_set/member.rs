@@ -42,6 +42,10 @@ impl Member {
         self.launch.log.clone()
     }
 
+    pub(super) fn files(&self) -> PathBuf {
+        self.launch.dbpath.clone()
+    }
+
     pub(super) fn probe(&self) -> &Client {
         &self.probe
     }
