@@ -75,6 +75,8 @@ pub enum Command {
     Release(ReleaseArgs),
     /// Prove that stored bytes are what was written
     Verify(VerifyArgs),
+    /// Write a moment as a folder that mongorestore takes
+    Export(ExportArgs),
 }
 
 impl Command {
@@ -88,6 +90,7 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Release(_) => "release",
             Self::Verify(_) => "verify",
+            Self::Export(_) => "export",
         }
     }
 }
@@ -176,6 +179,19 @@ pub struct VerifyArgs {
     pub seed: Option<u64>,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// The moment to export
+    #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = TARGET_GRAMMAR)]
+    pub to: RestoreTarget,
+    /// Start from this snapshot instead of the newest one that serves
+    #[arg(long, value_name = "ID")]
+    pub snapshot: Option<SnapshotId>,
+    /// The folder to write: new, or empty
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 fn parse_op(text: &str) -> Result<OpKind, String> {
     const NAMES: [&str; 11] = [
         "insert",
@@ -261,7 +277,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
 
 /// The subcommand that a command line which cannot be parsed is about.
 fn named_command(args: &[OsString]) -> Option<&'static str> {
-    const NAMES: [&str; 8] = ["status", "list", "show", "find", "plan", "restore", "release", "verify"];
+    const NAMES: [&str; 9] = ["status", "list", "show", "find", "plan", "restore", "release", "verify", "export"];
     args.iter().skip(1).find_map(|arg| NAMES.into_iter().find(|name| arg == name))
 }
 
@@ -271,9 +287,10 @@ fn usage_failure(error: &clap::Error, command: Option<&str>) -> Failure {
     let what = what.split("\n\nFor more information").next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(what).trim();
     let (what, cause) = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            ("no command is given".to_owned(), "dr-cli status · list · show · find · plan · restore · release · verify")
-        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => (
+            "no command is given".to_owned(),
+            "dr-cli status · list · show · find · plan · restore · release · verify · export",
+        ),
         ErrorKind::MissingRequiredArgument => (what.to_owned(), "an option that the command needs is not there"),
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => (what.to_owned(), "a typing error"),
         _ => (what.to_owned(), "a value cannot be understood"),

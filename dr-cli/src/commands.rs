@@ -6,6 +6,7 @@ use crate::args::Command;
 use crate::context::Context;
 use crate::output::Report;
 
+mod export;
 mod find;
 mod list;
 mod plan;
@@ -25,5 +26,6 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Restore(args) => restore::run(context, args).await,
         Command::Release(args) => release::run(&args).await,
         Command::Verify(args) => verify::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
     }
 }

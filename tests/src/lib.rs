@@ -8,6 +8,7 @@ pub mod bench;
 pub mod demo;
 pub mod faults;
 pub mod forge;
+pub mod mongorestore;
 pub mod programs;
 pub mod restored;
 pub mod scenario;

@@ -8,6 +8,8 @@ mod access;
 mod consistency;
 #[path = "acceptance/documents.rs"]
 mod documents;
+#[path = "acceptance/export.rs"]
+mod export;
 #[path = "acceptance/gaps.rs"]
 mod gaps;
 #[path = "acceptance/indexes.rs"]

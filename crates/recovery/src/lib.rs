@@ -7,12 +7,14 @@
 
 mod archive_reader;
 pub mod expire;
+pub mod export;
 mod failure;
 mod find;
 pub mod holds;
 mod oplog_stream;
 mod progress;
 mod restore;
+mod segment_blocks;
 mod verify;
 
 pub use archive_reader::{ArchiveReader, Lineages, NeedsKey, segment_key};

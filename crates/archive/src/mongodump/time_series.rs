@@ -85,9 +85,10 @@ fn user_key(key: &RawDocument, settings: &RawDocument) -> Option<RawDocumentBuf>
         } else if let Some((measured, is_descending)) = bound(name) {
             // Ascending is min before max, descending the other way round, both in the same direction.
             let (second, direction) = fields.next()?;
-            let (other, ends_with_min) = bound(second.as_str())?;
-            let in_order = is_descending != ends_with_min && other == measured && number(value)? == number(direction)?;
-            if !in_order || (number(value)? < 0.0) != is_descending {
+            let (other, ends_with_max) = bound(second.as_str())?;
+            let goes_down = |direction| number(direction).map(|number| number < 0.0);
+            let same_way = goes_down(value)? == is_descending && goes_down(direction)? == is_descending;
+            if other != measured || is_descending == ends_with_max || !same_way {
                 return None;
             }
             user.append(field(measured)?, value);
