@@ -6,9 +6,13 @@ use crate::args::Command;
 use crate::context::Context;
 use crate::output::Report;
 
+mod completions;
+mod doctor;
+mod expire;
 mod export;
 mod find;
 mod list;
+mod pin;
 mod plan;
 mod release;
 mod restore;
@@ -27,5 +31,12 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Release(args) => release::run(&args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Export(args) => export::run(context, &args).await,
+        Command::Expire(args) => expire::run(context, &args).await,
+        Command::Pin(args) => pin::pin(context, &args).await,
+        Command::Unpin(args) => pin::unpin(context, &args).await,
+        Command::Freeze(args) => pin::freeze(context, &args).await,
+        Command::Unfreeze => pin::unfreeze(context).await,
+        Command::Doctor(args) => doctor::run(context, &args).await,
+        Command::Completions(args) => completions::run(&args),
     }
 }

@@ -8,6 +8,8 @@ use archive::encryption::Identities;
 use archive::lineage::LineageRecord;
 use recovery::{ArchiveReader, Failure, FailureKind, Progress, Result};
 
+use store::ObjectStore;
+
 use crate::args::Invocation;
 use crate::progress;
 
@@ -17,6 +19,12 @@ pub struct Context {
     identity_files: Vec<PathBuf>,
     lineage: Option<String>,
     pub progress: Arc<dyn Progress>,
+}
+
+pub struct Stores {
+    pub archive: Arc<dyn ObjectStore>,
+    /// Where `control/` lies, when that is another place.
+    pub control: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Context {
@@ -31,19 +39,30 @@ impl Context {
     }
 
     pub async fn open(&self) -> Result<ArchiveReader> {
-        let url = self.archive.as_deref().ok_or_else(|| {
+        let Stores { archive, control } = self.stores()?;
+        // Before anything is fetched: a mistyped path is found at once.
+        let identities = self.identities()?;
+        let reader = ArchiveReader::open(archive).await?.with_identities(identities);
+        Ok(match control {
+            Some(control) => reader.with_control(control),
+            None => reader,
+        })
+    }
+
+    /// The archive's store, and the one of `control/` where that is another.
+    pub fn stores(&self) -> Result<Stores> {
+        let url = self.url()?;
+        let control = self.control.as_deref().filter(|control| *control != url);
+        Ok(Stores { archive: store::open(url)?, control: control.map(store::open).transpose()? })
+    }
+
+    fn url(&self) -> Result<&str> {
+        self.archive.as_deref().ok_or_else(|| {
             Failure::new(FailureKind::Usage, "no archive is named")
                 .at("the command line")
                 .because("neither --archive nor TIDEMARK_ARCHIVE is set")
                 .then("dr-cli --archive file:///path/of/the/archive status")
-        })?;
-        // Before anything is fetched: a mistyped path is found at once.
-        let identities = self.identities()?;
-        let reader = ArchiveReader::open(store::open(url)?).await?.with_identities(identities);
-        match self.control.as_deref().filter(|control| *control != url) {
-            Some(control) => Ok(reader.with_control(store::open(control)?)),
-            None => Ok(reader),
-        }
+        })
     }
 
     /// The secret keys of all files that were named; none when none was.
@@ -87,4 +106,11 @@ impl Context {
             None => reader.usable_lineages().await,
         }
     }
+}
+
+/// Who runs this, for records that others read: command, host, process.
+pub fn who(command: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{command} on {}, process {}", if host.is_empty() { "unknown" } else { host }, std::process::id())
 }

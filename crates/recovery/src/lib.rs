@@ -11,6 +11,7 @@ pub mod export;
 mod failure;
 mod find;
 pub mod holds;
+pub mod keys;
 mod oplog_stream;
 mod progress;
 mod restore;
@@ -27,7 +28,7 @@ pub use oplog_stream::{OplogEvent, OplogStream};
 pub use progress::{Progress, Silent, Unit};
 pub use restore::{
     Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries,
-    predict_seconds, release, restore,
+    examine_destination, predict_seconds, release, restore,
 };
 pub use verify::{
     Checked, ClosedObjects, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify,

@@ -47,6 +47,8 @@ pub struct Check {
     pub found: String,
     /// What to do about it; empty where nothing has to be done.
     pub remedy: &'static str,
+    /// The credentials may not do it.
+    pub is_refused: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,14 +96,15 @@ struct Trouble {
     verdict: Verdict,
     found: String,
     remedy: &'static str,
+    is_refused: bool,
 }
 
 fn broken(found: impl Into<String>, remedy: &'static str) -> Trouble {
-    Trouble { verdict: Verdict::Broken, found: found.into(), remedy }
+    Trouble { verdict: Verdict::Broken, found: found.into(), remedy, is_refused: false }
 }
 
 fn doubtful(found: impl Into<String>, remedy: &'static str) -> Trouble {
-    Trouble { verdict: Verdict::Doubtful, found: found.into(), remedy }
+    Trouble { verdict: Verdict::Doubtful, found: found.into(), remedy, is_refused: false }
 }
 
 impl From<StoreError> for Trouble {
@@ -112,19 +115,20 @@ impl From<StoreError> for Trouble {
             ErrorKind::NoSpace => "make room, or raise the quota",
             _ => "",
         };
-        broken(error.to_string(), remedy)
+        let is_refused = error.kind() == ErrorKind::PermissionDenied;
+        Self { is_refused, ..broken(error.to_string(), remedy) }
     }
 }
 
 fn judged(name: &'static str, found: Found) -> Check {
     match found {
-        Ok(found) => Check { name, verdict: Verdict::Holds, found, remedy: "" },
-        Err(Trouble { verdict, found, remedy }) => Check { name, verdict, found, remedy },
+        Ok(found) => Check { name, verdict: Verdict::Holds, found, remedy: "", is_refused: false },
+        Err(Trouble { verdict, found, remedy, is_refused }) => Check { name, verdict, found, remedy, is_refused },
     }
 }
 
 fn skipped(name: &'static str, why: &str) -> Check {
-    Check { name, verdict: Verdict::Skipped, found: why.to_owned(), remedy: "" }
+    Check { name, verdict: Verdict::Skipped, found: why.to_owned(), remedy: "", is_refused: false }
 }
 
 impl Prover<'_> {
