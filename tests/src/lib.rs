@@ -5,6 +5,7 @@
 
 pub mod archive_folder;
 pub mod bench;
+pub mod bucket;
 pub mod demo;
 pub mod faults;
 pub mod forge;
@@ -15,5 +16,6 @@ pub mod scenario;
 pub mod small_disk;
 
 pub use archive_folder::ArchiveFolder;
+pub use bucket::Bucket;
 pub use restored::Restored;
 pub use scenario::{Moment, Scenario, destination, server};

@@ -2,6 +2,8 @@
 
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/export.rs"]
+mod export;
 #[path = "crash/failover.rs"]
 mod failover;
 #[path = "crash/lagging.rs"]

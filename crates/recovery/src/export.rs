@@ -22,6 +22,7 @@ use futures::{TryStreamExt, stream};
 
 use crate::archive_reader::{ArchiveReader, segment_key};
 use crate::failure::Result;
+use crate::holds::protect;
 use crate::progress::{Progress, Unit};
 use crate::restore::survey::{self, Window};
 use crate::segment_blocks::SegmentBlocks;
@@ -56,6 +57,10 @@ pub async fn export(
     progress: Arc<dyn Progress>,
 ) -> Result<ExportReport> {
     let folder = Folder::begin(out)?;
+    let protection = protect(reader, plan, "an export").await?;
+    if let Some(warning) = protection.warning() {
+        progress.note(warning);
+    }
     let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
     let window = survey::survey(reader, &*progress, plan, &manifest).await?;
     let layout = Layout::of(&window)?;
@@ -76,6 +81,7 @@ pub async fn export(
     let report = ExportReport::new(&export, oplog, &written);
     progress.phase("sync", None, Unit::Items);
     folder.finish()?;
+    protection.release().await;
     Ok(report)
 }
 

@@ -132,8 +132,8 @@ async fn collections_renamed_dropped_and_created_again_in_the_window_are_exporte
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transactions_updates_and_changed_options_are_exported_as_they_ended() -> Result<()> {
     let mut scenario = Scenario::start().await?;
-    let documents = (0..30).map(|id| doc! { "_id": id, "n": id, "list": [1, 2, { "deep": id }], "old": Bson::Null });
-    scenario.insert("shop", "orders", documents).await?;
+    let first = (0..30).map(|id| doc! { "_id": id, "n": id, "list": [1, 2, { "deep": id }], "old": Bson::Null });
+    scenario.insert("shop", "orders", first).await?;
     scenario.insert("shop", "seen", [doc! { "_id": 1 }]).await?;
     scenario.run("shop", doc! { "create": "strict" }).await?;
     scenario.insert("shop", "strict", [doc! { "_id": "older than the validator" }]).await?;
@@ -197,7 +197,7 @@ async fn views_users_and_roles_are_exported_as_they_were() -> Result<()> {
     scenario.run("shop", doc! { "drop": "dropped" }).await?;
     let collation = doc! { "locale": "de" };
     scenario
-        .run("shop", doc! { "create": "late view", "viewOn": "kept", "pipeline": [], "collation": collation })
+        .run("shop", doc! { "create": "late view", "viewOn": "orders", "pipeline": [], "collation": collation })
         .await?;
     scenario.run("apart", doc! { "create": "of nothing", "viewOn": "missing", "pipeline": [] }).await?;
     let access = access_of(&scenario.client()).await?;
