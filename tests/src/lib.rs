@@ -11,6 +11,7 @@ pub mod faults;
 pub mod forge;
 pub mod mongorestore;
 pub mod programs;
+mod reliability;
 pub mod restored;
 pub mod scenario;
 pub mod small_disk;

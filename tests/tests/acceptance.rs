@@ -18,6 +18,8 @@ mod gaps;
 mod indexes;
 #[path = "acceptance/lineages.rs"]
 mod lineages;
+#[path = "acceptance/many.rs"]
+mod many;
 #[path = "acceptance/namespaces.rs"]
 mod namespaces;
 #[path = "acceptance/not_replayable.rs"]

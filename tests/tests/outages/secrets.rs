@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::restore_arguments;
-use e2e::{ArchiveFolder, Bucket, Moment, Scenario, destination};
+use e2e::{Bucket, Moment, Scenario, destination};
 use mongodb::bson::doc;
 use testkit::processes::{self, Finished};
 use testkit::proxy::Fault;
@@ -143,8 +143,8 @@ async fn no_output_over_azure_holds_the_signature_or_an_identity() -> Result<()>
     let done = processes::sidecar(arguments("snapshot")).await?;
     ensure!(done.exit_code == 0, "{done:?}");
     heard.finished("sidecar snapshot", &done)?;
-    let mut running =
-        Sidecar::run(arguments("run").into_iter().chain(["--listen".to_owned(), "127.0.0.1:0".to_owned()]))?;
+    let often = ["--slice-span", "1s", "--slice-idle", "1s", "--listen", "127.0.0.1:0"].map(str::to_owned);
+    let mut running = Sidecar::run(arguments("run").into_iter().chain(often))?;
     running.wait_for_log("slice published", Duration::from_mins(1)).await?;
     let denied = || Fault::status("403 Denied", "x-ms-error-code: AuthorizationFailure\r\n", "");
     proxy.plan(move |number| if number % 2 == 0 { Fault::Reset } else { denied() });
