@@ -7,7 +7,7 @@ use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, TryStreamExt, stream};
 use recovery::{ArchiveReader, FailureKind, Result};
 
-const CONCURRENT_SNAPSHOTS: usize = 4;
+const CONCURRENT_SNAPSHOTS: usize = 16;
 
 /// The catalog, in which snapshots that miss an object or their oplog are marked as damaged: what `status` and `list`
 /// promise, `plan` must be able to keep.

@@ -88,6 +88,27 @@ pub struct Flags {
     /// … or to those in this file, one to a line
     #[arg(long, global = true, value_name = "FILE")]
     recipients_file: Option<String>,
+    /// When to delete what the rules below let go: crontab line in UTC, or `none` [default: none, only appends]
+    #[arg(long, global = true, value_name = "CRONTAB")]
+    expire_schedule: Option<String>,
+    /// The archive's URL with credentials that may delete [default: --archive]
+    #[arg(long, global = true, value_name = "URL")]
+    expire_archive: Option<String>,
+    /// Keep the newest N snapshots
+    #[arg(long, global = true, value_name = "N")]
+    keep_last: Option<String>,
+    /// Keep snapshots that are younger: 30d, 12h
+    #[arg(long, global = true, value_name = "SPAN")]
+    keep_for: Option<String>,
+    /// Keep every moment of this span before now restorable
+    #[arg(long, global = true, value_name = "SPAN")]
+    pitr_window: Option<String>,
+    /// Keep the first snapshot of each of the newest N months
+    #[arg(long, global = true, value_name = "N")]
+    keep_monthly: Option<String>,
+    /// Never leave fewer snapshots that can be restored [default: 1]
+    #[arg(long, global = true, value_name = "N")]
+    minimum_redundancy: Option<String>,
     /// Open a second lineage in an archive that holds another cluster's
     #[arg(long, global = true)]
     new_lineage: bool,
@@ -121,6 +142,13 @@ impl Flags {
             "shutdown_grace" => &self.shutdown_grace,
             "recipients" => &self.recipients,
             "recipients_file" => &self.recipients_file,
+            "expire_schedule" => &self.expire_schedule,
+            "expire_archive" => &self.expire_archive,
+            "keep_last" => &self.keep_last,
+            "keep_for" => &self.keep_for,
+            "pitr_window" => &self.pitr_window,
+            "keep_monthly" => &self.keep_monthly,
+            "minimum_redundancy" => &self.minimum_redundancy,
             "new_lineage" => return self.new_lineage.then(|| "true".to_owned()),
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,

@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use archive::encryption::Recipients;
+use archive::retention::RetentionPolicy;
+use archive::target::parse_span;
 use telemetry::{LogFormat, redact_uri};
 
 use crate::archiver::CutPolicy;
+use crate::expiry::ExpirySettings;
 
 pub mod crontab;
 mod origin;
@@ -42,6 +45,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     pub new_lineage: bool,
     pub encryption: EncryptionPolicy,
+    /// Absent: the sidecar only appends.
+    pub expiry: Option<ExpirySettings>,
     pub log_format: LogFormat,
     pub log_level: String,
     /// Settings that hold a secret and were given as a flag, which every user of the machine can read.
@@ -133,6 +138,7 @@ impl Config {
             ("lag_limit", show_duration(self.lag_limit)),
             ("shutdown_grace", show_duration(self.shutdown_grace)),
             ("recipients", self.encryption.recipients().map_or_else(|| "none".to_owned(), |to| to.texts().join(","))),
+            ("expire_schedule", self.expiry.as_ref().map_or_else(|| "none".to_owned(), |to| to.schedule.to_string())),
             ("new_lineage", self.new_lineage.to_string()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("log_level", self.log_level.clone()),
@@ -142,7 +148,7 @@ impl Config {
 
 /// Whether the value may hold a password.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "uri" | "archive" | "control")
+    matches!(key, "uri" | "archive" | "control" | "expire_archive")
 }
 
 struct Reader<'a> {
@@ -212,6 +218,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Rules without a schedule are accepted, so that one environment can serve `dr-cli expire` as well.
+    fn expiry(&mut self) -> Option<ExpirySettings> {
+        let count = |text: &str| values::whole_number(text, 1, u32::MAX);
+        let schedule = self.with_default("expire_schedule", "none", |text| {
+            if text == "none" { Ok(None) } else { text.parse::<Crontab>().map(Some) }
+        });
+        let archive = self.optional("expire_archive", location);
+        let policy = RetentionPolicy {
+            keep_last: self.optional("keep_last", count),
+            keep_for: self.optional("keep_for", parse_span),
+            pitr_window: self.optional("pitr_window", parse_span),
+            keep_monthly: self.optional("keep_monthly", count),
+            minimum_redundancy: self.with_default("minimum_redundancy", "1", count)?,
+            ..RetentionPolicy::default()
+        };
+        let schedule = schedule??;
+        if let Err(problem) = policy.check() {
+            let (value, origin) = self.layers.find("expire_schedule").unzip();
+            let (key, reason) = ("expire_schedule".to_owned(), problem.to_string());
+            self.problems.push(ConfigProblem { key, value: value.unwrap_or_default(), origin, reason });
+            return None;
+        }
+        Some(ExpirySettings { schedule, policy, archive })
+    }
+
     fn read_all(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) -> Option<Config> {
         let second = Duration::from_secs(1);
         let uri = self.required("uri", |text| {
@@ -252,9 +283,11 @@ impl Reader<'_> {
         });
         let new_lineage = self.with_default("new_lineage", "false", values::yes_or_no);
         let encryption = self.encryption(read_file);
+        let expiry = self.expiry();
         let log_format = self.with_default("log_format", "text", str::parse);
         let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));
-        let exposed_secrets = ["uri", "archive", "control"].into_iter().filter(|key| self.is_exposed(key)).collect();
+        let exposed_secrets =
+            ["uri", "archive", "control", "expire_archive"].into_iter().filter(|key| self.is_exposed(key)).collect();
         Some(Config {
             uri: uri?,
             archive: archive?,
@@ -269,6 +302,7 @@ impl Reader<'_> {
             shutdown_grace: grace?,
             new_lineage: new_lineage?,
             encryption: encryption?,
+            expiry,
             log_format: log_format?,
             log_level: log_level?,
             exposed_secrets,

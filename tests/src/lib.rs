@@ -4,6 +4,7 @@
 //! backup or restore. Everything here ends its processes and removes its files when dropped.
 
 pub mod archive_folder;
+pub mod archive_place;
 pub mod bench;
 pub mod bucket;
 pub mod demo;

@@ -225,7 +225,6 @@ async fn apply(client: &Client, entry: &RawDocument) -> Result<()> {
     command.append(cstr!("applyOps"), operations);
     command.append(cstr!("bypassDocumentValidation"), true);
     let reply = client.database("admin").run_raw_command(command).await?;
-    let reply = Document::try_from(reply)?;
     ensure!(reply.get("ok").and_then(Bson::as_f64) == Some(1.0), "{reply}");
     Ok(())
 }

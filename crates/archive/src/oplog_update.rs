@@ -147,18 +147,18 @@ mod tests {
 
     use super::*;
 
-    fn after(document: Document, o: Document) -> Result<Document, UpdateError> {
+    fn after(document: &Document, o: &Document) -> Result<Document, UpdateError> {
         let raw = |document: &Document| RawDocumentBuf::try_from(document).unwrap();
-        apply(&raw(&document), &raw(&o))
+        apply(&raw(document), &raw(o))
     }
 
-    fn diffed(document: Document, diff: Document) -> Document {
-        after(document, doc! { "$v": 2, "diff": diff }).unwrap()
+    fn diffed(document: &Document, diff: Document) -> Document {
+        after(document, &doc! { "$v": 2, "diff": diff }).unwrap()
     }
 
     #[test]
     fn a_replacement_is_the_whole_document() {
-        assert_eq!(after(doc! { "_id": 1, "a": 1 }, doc! { "_id": 1, "b": 2 }), Ok(doc! { "_id": 1, "b": 2 }));
+        assert_eq!(after(&doc! { "_id": 1, "a": 1 }, &doc! { "_id": 1, "b": 2 }), Ok(doc! { "_id": 1, "b": 2 }));
     }
 
     #[test]
@@ -169,12 +169,12 @@ mod tests {
             "sb": { "u": { "x": 9 }, "sy": { "a": true, "u1": 7, "s2": { "u": { "z": 8 } }, "u4": 6 } },
         };
         let expected = doc! { "_id": 1, "b": { "x": 9, "y": [1, 7, { "z": 8 }, null, 6] }, "c": 4, "n": 5 };
-        let result = diffed(before, diff);
+        let result = diffed(&before, diff);
         // The order of fields is part of a document.
         assert_eq!(result.to_string(), expected.to_string());
-        assert_eq!(diffed(doc! { "a": [1, 2, 3] }, doc! { "sa": { "a": true, "l": 1 } }), doc! { "a": [1] });
+        assert_eq!(diffed(&doc! { "a": [1, 2, 3] }, doc! { "sa": { "a": true, "l": 1 } }), doc! { "a": [1] });
         assert_eq!(
-            diffed(doc! { "a": 1, "b": 2 }, doc! { "i": { "a": 3 } }).to_string(),
+            diffed(&doc! { "a": 1, "b": 2 }, doc! { "i": { "a": 3 } }).to_string(),
             doc! { "b": 2, "a": 3 }.to_string()
         );
     }
@@ -183,7 +183,7 @@ mod tests {
     fn a_diff_of_another_shape_changes_nothing() {
         let before = doc! { "a": 1, "b": [1] };
         assert_eq!(
-            diffed(before.clone(), doc! { "sa": { "u": { "x": 1 } }, "sb": { "u": { "x": 1 } }, "sn": { "d": {} } }),
+            diffed(&before, doc! { "sa": { "u": { "x": 1 } }, "sb": { "u": { "x": 1 } }, "sn": { "d": {} } }),
             before
         );
     }
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn modifiers_of_older_servers_are_applied() {
         let changed = after(
-            doc! { "_id": 1, "a": { "b": 1, "c": [1, 2] } },
-            doc! { "$v": 1, "$set": { "a.c.1": 5, "x.y": 2 }, "$unset": { "a.b": true } },
+            &doc! { "_id": 1, "a": { "b": 1, "c": [1, 2] } },
+            &doc! { "$v": 1, "$set": { "a.c.1": 5, "x.y": 2 }, "$unset": { "a.b": true } },
         );
         assert_eq!(changed, Ok(doc! { "_id": 1, "a": { "c": [1, 5] }, "x": { "y": 2 } }));
     }
@@ -205,7 +205,7 @@ mod tests {
             doc! { "$v": 2, "diff": { "sa": { "a": true, "u99999999999": 1 } } },
             doc! { "$push": { "a": 1 } },
         ] {
-            assert!(after(doc! { "a": [1] }, o.clone()).is_err(), "{o}");
+            assert!(after(&doc! { "a": [1] }, &o).is_err(), "{o}");
         }
     }
 }

@@ -18,7 +18,7 @@ use archive::plan::{Nearest, NotRestorable, RestorePlan, plan_restore};
 use archive::target::{ParseTargetError, RestoreTarget};
 use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, TryStreamExt, stream};
-use store::{ObjectStore, ObjectStoreExt};
+use store::{ListedObject, ObjectStore, ObjectStoreExt};
 
 use crate::failure::{Failure, FailureKind, Result};
 
@@ -102,7 +102,7 @@ impl ArchiveReader {
                 Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
             }
         }
-        for object in self.store.list_all(&ObjectKey::slices_prefix(lineage)).await? {
+        for object in self.listed_slices(lineage).await? {
             match object.key.parse::<ObjectKey>() {
                 Ok(ObjectKey::Slice { id, encrypted, .. }) if object.size > 0 => {
                     catalog.slices.push(StoredSlice { id, stored_bytes: object.size, encrypted });
@@ -122,6 +122,21 @@ impl ArchiveReader {
             }
         }
         Ok(catalog)
+    }
+
+    /// Everything below the folders of days, which are listed side by side: a year is some thousand pages.
+    async fn listed_slices(&self, lineage: &LineageId) -> Result<Vec<ListedObject>> {
+        let prefix = ObjectKey::slices_prefix(lineage);
+        let days = self.store.list_folders(&prefix).await?;
+        let pages: Vec<Vec<ListedObject>> = stream::iter(days)
+            .map(|day| {
+                let folder = format!("{prefix}{day}/");
+                async move { self.store.list_all(&folder).await }
+            })
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        Ok(pages.into_iter().flatten().collect())
     }
 
     /// How far the archive once reached. It is only a hint, so a mark that cannot be read or used never stops anybody.

@@ -70,8 +70,10 @@ pub async fn apply(
     let notice = shown.notice(by, notice::end());
     let guard = NoticeGuard::write(reader, lineage, &notice).await?;
     let carried_out = carry_out(reader, lineage, policy, &notice, progress).await;
-    guard.remove().await?;
-    carried_out
+    let removed = guard.remove().await;
+    let done = carried_out?;
+    removed?;
+    Ok(done)
 }
 
 async fn carry_out(

@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 26] = [
     "uri",
     "archive",
     "control",
@@ -45,6 +45,13 @@ pub const KEYS: [&str; 19] = [
     "new_lineage",
     "recipients",
     "recipients_file",
+    "expire_schedule",
+    "expire_archive",
+    "keep_last",
+    "keep_for",
+    "pitr_window",
+    "keep_monthly",
+    "minimum_redundancy",
     "log_format",
     "log_level",
     "config",

@@ -1,12 +1,17 @@
 //! What expires, what holds it back, and what an expiry that dies leaves behind.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use archive::retention::RetentionPolicy;
 use e2e::{ArchiveFolder, Moment, Scenario, scenario};
 use futures::future::try_join_all;
 use mongodb::bson::doc;
+use recovery::{ArchiveReader, Silent, expire};
 use serde_json::Value;
+use store::fault::{Fault, FaultStore};
+use store::{ErrorKind, Operation};
 use testkit::Sidecar;
 use testkit::processes::{self, binary};
 
@@ -150,7 +155,8 @@ async fn nothing_that_a_running_restore_reads_expires() -> Result<()> {
     let aged = aged().await?;
     let set = scenario::destination().await?;
     let (url, target, uri) = (aged.scenario.archive.url(), aged.moments[0].at.to_string(), set.uri());
-    let arguments = [&["--archive", url.as_str()][..], &scenario::restore_arguments(&target, &uri)].concat();
+    let from = ["--snapshot", aged.snapshots[0].as_str()];
+    let arguments = [&["--archive", url.as_str()][..], &scenario::restore_arguments(&target, &uri), &from].concat();
     let mut restore = Sidecar::run_program(&binary("dr-cli")?, arguments, &[])?;
     let limit = Instant::now() + Duration::from_secs(30);
     while !aged.scenario.archive.files()?.iter().any(|file| file.contains("/control/protect/")) {
@@ -162,6 +168,8 @@ async fn nothing_that_a_running_restore_reads_expires() -> Result<()> {
     restore.resume()?;
     ensure!(decisions(&done)[0] == ("keep".to_owned(), "protected".to_owned()), "{done}");
     ensure!(decisions(&done)[1].0 == "expire", "{done}");
+    let slices = done["slices"].as_array().context("slices")?;
+    ensure!(slices.iter().any(|run| run["reasons"].to_string().contains("protected")), "{done}");
     let status = restore.wait(Duration::from_mins(1)).await?;
     ensure!(status.code() == Some(0), "{}", restore.log());
     let differences = aged.moments[0].state.diff(&scenario::moment_of(&set.client()).await?.state);
@@ -208,4 +216,42 @@ async fn sound(archive: &ArchiveFolder, aged: &Aged) -> Result<()> {
     let last = listed["snapshots"].as_array().and_then(|all| all.last()).context("a snapshot")?;
     ensure!(last["id"] == aged.snapshots[2].as_str() && last["damaged"].is_null(), "{listed}");
     Ok(())
+}
+
+/// Each deletion, creation and replacement of an expiry fails once, with and without its effect. What is left is sound at once, and
+/// the next expiry finishes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expiry_whose_store_fails_at_any_request_harms_nothing_and_is_finished_by_the_next() -> Result<()> {
+    let aged = aged().await?;
+    let mut struck = 0;
+    for operation in [Operation::Delete, Operation::Create, Operation::PutMutable] {
+        for nth in 1.. {
+            let fault = if nth % 2 == 0 { Fault::fail_after } else { Fault::fail_before };
+            let archive = aged.scenario.archive.duplicate()?;
+            let faulty = FaultStore::new(store::open(&archive.url())?);
+            faulty.add(fault(operation, ErrorKind::Unreachable).nth(nth));
+            let failed = expire(Arc::new(faulty.clone())).await;
+            if faulty.calls(operation) < nth {
+                ensure!(failed.is_ok(), "without a fault: {failed:?}");
+                break;
+            }
+            struck += 1;
+            ensure!(failed.is_err(), "{operation:?} {nth} failed, and nobody noticed");
+            sound(&archive, &aged).await?;
+            // It takes some seconds until the notice of a dead expiry counts as such, but this one says goodbye.
+            expire(store::open(&archive.url())?).await?;
+            sound(&archive, &aged).await?;
+            let left = scenario::cli(&archive, &["list"]).await?.json()?;
+            ensure!(left["snapshots"].as_array().is_some_and(|left| left.len() == 1), "{operation:?} {nth}: {left}");
+        }
+    }
+    ensure!(struck >= 10, "only {struck} requests");
+    Ok(())
+}
+
+async fn expire(store: Arc<dyn store::ObjectStore>) -> recovery::Result<()> {
+    let reader = ArchiveReader::open(store).await?;
+    let lineage = reader.choose_lineage(None).await?.lineage;
+    let policy = RetentionPolicy { keep_last: Some(1), ..RetentionPolicy::default() };
+    expire::apply(&reader, &lineage, &policy, "a test", &Silent).await.map(|_| ())
 }
