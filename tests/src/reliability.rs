@@ -22,10 +22,9 @@ mod tests {
                 for line in std::fs::read_to_string(&path)?.lines().map(str::trim) {
                     is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
                     let declared = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
-                    if let Some((name, _)) = declared.and_then(|rest| rest.split_once('(')) {
-                        if std::mem::take(&mut is_test) {
-                            found.insert(name.to_owned());
-                        }
+                    let name = declared.and_then(|rest| rest.split_once('(')).map(|(name, _)| name.to_owned());
+                    if name.is_some() && std::mem::take(&mut is_test) {
+                        found.extend(name);
                     }
                 }
             }

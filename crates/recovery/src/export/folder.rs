@@ -19,8 +19,8 @@ const MARK: &str = "INCOMPLETE";
 pub struct Folder {
     out: PathBuf,
     staging: PathBuf,
-    /// Holds the lock.
-    _mark: File,
+    /// `INCOMPLETE`, locked.
+    mark: File,
 }
 
 impl Folder {
@@ -38,7 +38,7 @@ impl Folder {
         let made = DirBuilder::new().mode(0o700).create(&staging).and_then(|()| File::create_new(staging.join(MARK)));
         let mark = made.map_err(|error| failed("made", &staging, &error))?;
         mark.try_lock().map_err(|error| failed("locked", &staging, &error.into()))?;
-        Ok(Self { out, staging, _mark: mark })
+        Ok(Self { out, staging, mark })
     }
 
     pub fn out(&self) -> &Path {
@@ -88,6 +88,7 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // After a finish it is not there any more. Otherwise nobody needs what is half done, least of all on a full disk.
         fs::remove_dir_all(&self.staging).ok();
+        self.mark.unlock().ok();
     }
 }
 

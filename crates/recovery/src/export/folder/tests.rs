@@ -51,7 +51,7 @@ async fn what_a_killed_export_left_is_removed_and_nothing_else() {
     assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 7, "somebody is at it");
     assert!(staging.join("a/b.bson").exists());
     // As after SIGKILL: the lock is gone, the files are there.
-    folder._mark.unlock().unwrap();
+    folder.mark.unlock().unwrap();
     std::mem::forget(folder);
     Folder::begin(&out).unwrap().finish().unwrap();
     assert_eq!(names(&out), Vec::<String>::new());
