@@ -1,7 +1,7 @@
 //! Exports that are killed, or whose disk is full: nothing that is half written has the name of an export.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use e2e::mongorestore::mongorestore;
@@ -35,22 +35,28 @@ async fn a_killed_export_has_no_name_and_the_next_one_takes_its_place() -> Resul
     let (scenario, moment) = archived().await?;
     let root = testkit::mongod::temp_folder("export")?;
     let (out, url) = (root.path().join("dump"), scenario.archive.url());
-    let mut killed = 0;
-    for _ in 0..KILLS {
+    // How long it takes undisturbed, so that the deaths spread over all of it.
+    let undisturbed = Instant::now();
+    let first = root.path().join("first");
+    scenario.cli_ok(&["export", "--to", "latest", "--out", first.to_str().context("a path")?]).await?;
+    std::fs::remove_dir_all(&first)?;
+    let whole = undisturbed.elapsed();
+    let (mut killed, mut attempts) = (0, 0);
+    while killed < KILLS {
+        attempts += 1;
+        ensure!(attempts < 20 * KILLS, "only {killed} of {attempts} exports could be killed");
         let mut export = Sidecar::run_program(&binary("dr-cli")?, arguments(&url, &out)?, &[])?;
-        let life = Duration::from_millis(random.random_range(10..600));
-        if export.wait(life).await.is_ok() {
-            // It was quicker: then it is whole, and makes room for the next one.
-            ensure!(out.join("oplog.bson").exists() && out.join("prelude.json").exists(), "{}", export.log());
-            std::fs::remove_dir_all(&out)?;
+        tokio::time::sleep(whole.mul_f64(random.random_range(0.0..0.9))).await;
+        let was_running = export.is_running();
+        export.kill9();
+        if was_running && !out.exists() {
+            killed += 1;
             continue;
         }
-        export.kill9();
-        killed += 1;
-        ensure!(!out.exists() || out.join("prelude.json").exists(), "a killed export has its name");
-        std::fs::remove_dir_all(&out).ok();
+        // It was quicker: then it is whole, and makes room for the next one.
+        ensure!(out.join("oplog.bson").exists() && out.join("prelude.json").exists(), "{}", export.log());
+        std::fs::remove_dir_all(&out)?;
     }
-    println!("{killed} of {KILLS} exports were killed before they were done");
     scenario.cli_ok(&["export", "--to", "latest", "--out", out.to_str().context("a path")?]).await?;
     let left: Vec<_> = std::fs::read_dir(root.path())?.flatten().map(|entry| entry.file_name()).collect();
     ensure!(left == ["dump"], "{left:?}");
