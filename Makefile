@@ -20,9 +20,10 @@ bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name 
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
 	@cargo run --release --quiet -p e2e --bin bench -- $(ARGS)
 
-soak:  ## the differential test with SEEDS=n random seeds
+soak:  ## the differential test with SEEDS=n random seeds, and the sidecar killed KILLS=n times
 	@cargo build --workspace --quiet
 	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test -p e2e --test differential -- --nocapture
+	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test crash -- --nocapture a_sidecar_killed_at_any_moment
 
 lint:  ## formatting, clippy, dependency fences
 	@cargo fmt --all --check

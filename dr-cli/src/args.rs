@@ -82,6 +82,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Restore for practice, prove what came back, and store a report
     Drill(Box<DrillArgs>),
+    /// Write a moment as a folder that mongorestore takes
+    Export(ExportArgs),
     /// What a retention policy lets go, and why; with --apply the deletion
     Expire(ExpireArgs),
     /// Keep a snapshot, or every moment of a range, whatever the retention policy says
@@ -110,6 +112,7 @@ impl Command {
             Self::Release(_) => "release",
             Self::Verify(_) => "verify",
             Self::Drill(_) => "drill",
+            Self::Export(_) => "export",
             Self::Expire(_) => "expire",
             Self::Pin(_) => "pin",
             Self::Unpin(_) => "unpin",
@@ -203,6 +206,19 @@ pub struct VerifyArgs {
     /// Which sample: the same seed reads the same objects
     #[arg(long, value_name = "N", requires = "sample")]
     pub seed: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// The moment to export
+    #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = TARGET_GRAMMAR)]
+    pub to: RestoreTarget,
+    /// Start from this snapshot instead of the newest one that serves
+    #[arg(long, value_name = "ID")]
+    pub snapshot: Option<SnapshotId>,
+    /// The folder to write: new, or empty
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -305,7 +321,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
 
 /// The subcommand that a command line which cannot be parsed is about.
 fn named_command(args: &[OsString]) -> Option<&'static str> {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 17] = [
         "status",
         "list",
         "show",
@@ -322,6 +338,7 @@ fn named_command(args: &[OsString]) -> Option<&'static str> {
         "unfreeze",
         "doctor",
         "completions",
+        "export",
     ];
     args.iter().skip(1).find_map(|arg| NAMES.into_iter().find(|name| arg == name))
 }
@@ -334,7 +351,7 @@ fn usage_failure(error: &clap::Error, command: Option<&str>) -> Failure {
     let (what, cause) = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => (
             "no command is given".to_owned(),
-            "dr-cli status · list · show · find · plan · restore · release · verify · drill",
+            "dr-cli status · list · show · find · plan · restore · release · verify · drill · export · expire · doctor",
         ),
         ErrorKind::MissingRequiredArgument => (what.to_owned(), "an option that the command needs is not there"),
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => (what.to_owned(), "a typing error"),

@@ -10,6 +10,7 @@ mod completions;
 mod doctor;
 mod drill;
 mod expire;
+mod export;
 mod find;
 mod list;
 mod pin;
@@ -31,6 +32,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Release(args) => release::run(&args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Drill(args) => Box::pin(drill::run(context, *args)).await,
+        Command::Export(args) => export::run(context, &args).await,
         Command::Expire(args) => expire::run(context, &args).await,
         Command::Pin(args) => pin::pin(context, &args).await,
         Command::Unpin(args) => pin::unpin(context, &args).await,

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct ArchiveFolder {
     path: PathBuf,
+    /// What the product is given, where that is another way to the same files.
+    url: Option<String>,
     /// Absent when the folder belongs to somebody else (a mounted disk).
     _owned: Option<TempDir>,
 }
@@ -17,11 +19,16 @@ pub struct ArchiveFolder {
 impl ArchiveFolder {
     pub fn new() -> Result<Self> {
         let folder = testkit::mongod::temp_folder("archive")?;
-        Ok(Self { path: folder.path().to_owned(), _owned: Some(folder) })
+        Ok(Self { path: folder.path().to_owned(), url: None, _owned: Some(folder) })
     }
 
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), _owned: None }
+        Self { path: path.to_owned(), url: None, _owned: None }
+    }
+
+    /// A folder that a server of objects keeps them in.
+    pub fn served(path: &Path, url: String) -> Self {
+        Self { url: Some(url), ..Self::at(path) }
     }
 
     /// A copy that a test may damage.
@@ -40,7 +47,7 @@ impl ArchiveFolder {
     }
 
     pub fn url(&self) -> String {
-        format!("file://{}", self.path.display())
+        self.url.clone().unwrap_or_else(|| format!("file://{}", self.path.display()))
     }
 
     /// Every file, relative to the root, sorted.

@@ -6,16 +6,20 @@
 pub mod archive_folder;
 pub mod archive_place;
 pub mod bench;
+pub mod bucket;
 pub mod demo;
 pub mod drills;
 pub mod faults;
 pub mod forge;
+pub mod mongorestore;
 pub mod programs;
+mod reliability;
 pub mod restored;
 pub mod scenario;
 pub mod small_disk;
 
 pub use archive_folder::ArchiveFolder;
+pub use bucket::Bucket;
 pub use drills::Drills;
 pub use restored::Restored;
 pub use scenario::{Moment, Scenario, destination, server};

@@ -12,12 +12,16 @@ mod documents;
 mod drills;
 #[path = "acceptance/encryption.rs"]
 mod encryption;
+#[path = "acceptance/export.rs"]
+mod export;
 #[path = "acceptance/gaps.rs"]
 mod gaps;
 #[path = "acceptance/indexes.rs"]
 mod indexes;
 #[path = "acceptance/lineages.rs"]
 mod lineages;
+#[path = "acceptance/many.rs"]
+mod many;
 #[path = "acceptance/namespaces.rs"]
 mod namespaces;
 #[path = "acceptance/not_replayable.rs"]

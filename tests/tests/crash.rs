@@ -4,6 +4,8 @@
 mod clock_shift;
 #[path = "crash/disk.rs"]
 mod disk;
+#[path = "crash/export.rs"]
+mod export;
 #[path = "crash/failover.rs"]
 mod failover;
 #[path = "crash/lagging.rs"]

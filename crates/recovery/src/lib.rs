@@ -8,6 +8,7 @@
 mod archive_reader;
 pub mod drill;
 pub mod expire;
+pub mod export;
 mod failure;
 mod find;
 pub mod holds;
@@ -15,6 +16,7 @@ pub mod keys;
 mod oplog_stream;
 mod progress;
 mod restore;
+mod segment_blocks;
 mod verify;
 
 pub use archive_reader::{ArchiveReader, Lineages, NeedsKey, segment_key};

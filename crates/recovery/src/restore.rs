@@ -19,7 +19,7 @@ mod replay;
 mod report;
 mod routes;
 mod state;
-mod survey;
+pub(crate) mod survey;
 mod tally;
 mod views;
 
@@ -177,7 +177,7 @@ async fn attempt(
     let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
 
     phases.begin("survey");
-    let window = survey::survey(&context, &plan, &manifest).await?;
+    let window = survey::survey(reader, &**progress, &plan, &manifest).await?;
     preflight::check_names(&context, &window).await?;
     if options.verify_first {
         phases.begin("verify");

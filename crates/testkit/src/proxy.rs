@@ -23,6 +23,8 @@ pub enum Fault {
     Hang,
     /// The request is read, not passed on, and answered with this.
     Answer(String),
+    /// The same for requests whose head is wanted; any other one is passed on, and is the only one of its connection.
+    AnswerIf(fn(&str) -> bool, String),
     /// The request is passed on and done, its answer is lost.
     LoseAnswer,
     /// The answer ends after so many bytes, its head included.
@@ -119,6 +121,18 @@ async fn serve(mut client: TcpStream, port: u16, fault: Fault) -> Result<()> {
             client.write_all(answer.as_bytes()).await?;
             client.shutdown().await?;
         }
+        Fault::AnswerIf(is_wanted, answer) => {
+            let request = read_request(&mut client).await?;
+            let (head, _) = split_head(&request).context("a head")?;
+            if is_wanted(&head) {
+                client.write_all(answer.as_bytes()).await?;
+            } else {
+                let mut server = connect().await?;
+                server.write_all(&closing(&request)).await?;
+                copy(&mut server, &mut client).await?;
+            }
+            client.shutdown().await?;
+        }
         Fault::LoseAnswer => {
             let (request, mut server) = (read_request(&mut client).await?, connect().await?);
             server.write_all(&request).await?;
@@ -138,17 +152,30 @@ async fn serve(mut client: TcpStream, port: u16, fault: Fault) -> Result<()> {
     Ok(())
 }
 
+/// The head of a request, and where its body starts.
+fn split_head(request: &[u8]) -> Option<(String, usize)> {
+    let end = request.windows(4).position(|window| window == b"\r\n\r\n")?;
+    Some((String::from_utf8_lossy(&request[..end]).into_owned(), end + 4))
+}
+
+/// The request, after whose answer the server is to close. No signature covers that header.
+fn closing(request: &[u8]) -> Vec<u8> {
+    let Some((head, body)) = split_head(request) else { return request.to_vec() };
+    let lines = head.split("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    let head = lines.collect::<Vec<_>>().join("\r\n");
+    [head.as_bytes(), b"\r\nconnection: close\r\n\r\n", &request[body..]].concat()
+}
+
 /// The whole of one request, by the length its head announces.
 async fn read_request(client: &mut TcpStream) -> Result<Vec<u8>> {
     let mut request = Vec::new();
     let mut chunk = vec![0; 16 * 1024];
     loop {
-        let text = String::from_utf8_lossy(&request);
-        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = text[..text.find("\r\n\r\n").unwrap_or(end)].to_ascii_lowercase();
+        if let Some((head, body)) = split_head(&request) {
+            let head = head.to_ascii_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
             let length: usize = length.and_then(|length| length.trim().parse().ok()).unwrap_or(0);
-            if request.len() >= end + 4 + length {
+            if request.len() >= body + length {
                 return Ok(request);
             }
         }

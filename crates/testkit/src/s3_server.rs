@@ -77,6 +77,11 @@ impl S3Server {
         format!("{scheme}://127.0.0.1:{}", self.port.port())
     }
 
+    /// Where the objects of a bucket lie as plain files (versitygw only).
+    pub fn bucket_folder(&self, bucket: &str) -> PathBuf {
+        self.folder.path().join("data").join(bucket)
+    }
+
     pub fn port(&self) -> u16 {
         self.port.port()
     }

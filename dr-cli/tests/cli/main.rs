@@ -4,6 +4,7 @@
 
 mod archive;
 mod damaged;
+mod exporting;
 mod gaps;
 mod reading;
 mod restored;

@@ -62,7 +62,7 @@ async fn views_on_views_and_time_series_come_back_with_the_order_of_their_stages
     Ok(())
 }
 
-async fn create_every_kind(scenario: &Scenario, database: &str) -> Result<()> {
+pub async fn create_every_kind(scenario: &Scenario, database: &str) -> Result<()> {
     let clustered =
         doc! { "create": "clustered", "clusteredIndex": { "key": { "_id": 1 }, "unique": true, "name": "by id" } };
     let mut expiring = clustered.clone();

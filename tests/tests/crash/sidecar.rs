@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::Scenario;
+use e2e::{Bucket, Scenario};
 use mongodb::bson::doc;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use testkit::{load_shop, start_writers, writers};
 
-const KILLS: u32 = 12;
+/// `TIDEMARK_KILLS` for a soak.
+const KILLS: u32 = 25;
+
+fn kills() -> Result<u32> {
+    Ok(std::env::var("TIDEMARK_KILLS").ok().map(|text| text.parse()).transpose()?.unwrap_or(KILLS))
+}
 
 /// Whatever is there is sound: every listed snapshot is complete, no slice is damaged, the windows have no hole.
 async fn assert_sound(scenario: &Scenario) -> Result<()> {
@@ -33,17 +38,29 @@ async fn assert_sound(scenario: &Scenario) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sidecar_killed_at_any_moment_leaves_a_sound_archive_and_goes_on() -> Result<()> {
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(crate::seed()?);
+    killed_at_any_moment(Scenario::start().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_killed_at_any_moment_leaves_a_sound_archive_in_a_bucket() -> Result<()> {
+    let bucket = Bucket::start().await?;
     let mut scenario = Scenario::start().await?;
+    scenario.archive = bucket.archive("");
+    killed_at_any_moment(scenario).await
+}
+
+async fn killed_at_any_moment(mut scenario: Scenario) -> Result<()> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(crate::seed()?);
     load_shop(&scenario.client(), 8_000, 31).await?;
     scenario.run("shop", doc! { "create": "last", "collation": { "locale": "en" } }).await?;
     let running = start_writers(&scenario.client(), 31).await?;
-    for kill in 0..KILLS {
+    let kills = kills()?;
+    for kill in 0..kills {
         scenario.start_sidecar()?;
         let life = random.random_range(20..1_500);
         tokio::time::sleep(Duration::from_millis(life)).await;
         let log = scenario.kill_sidecar()?;
-        if kill % 3 == 2 {
+        if kill % 5 == 4 {
             assert_sound(&scenario).await.map_err(|error| error.context(format!("killed after {life} ms:\n{log}")))?;
         }
     }

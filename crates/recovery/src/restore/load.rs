@@ -11,7 +11,6 @@ use archive::collection_page::{CollectionRecord, SegmentRecord};
 use archive::framed::Block;
 use archive::layout::ObjectKey;
 use archive::manifest::SnapshotManifest;
-use archive::segment::{SegmentDecoder, SegmentEvent};
 use futures::future::try_join_all;
 use replset::destination::InsertMode;
 use tokio::sync::{Mutex, mpsc};
@@ -20,11 +19,11 @@ use super::Context;
 use super::create::create_collection;
 use super::routes::{Route, Routes};
 use super::survey::Window;
-use crate::archive_reader::{Content, segment_key};
+use crate::archive_reader::segment_key;
 use crate::failure::{Failure, Result};
 use crate::progress::Unit;
+use crate::segment_blocks::SegmentBlocks;
 
-const SEGMENT: &str = "a segment";
 const READERS: usize = 2;
 /// Marks are majority writes; many small segments share one.
 const SEGMENTS_PER_MARK: usize = 200;
@@ -113,7 +112,7 @@ impl Loader<'_> {
         loop {
             let Some(job) = self.jobs.lock().await.pop_front() else { return Ok(()) };
             let segment = Arc::new(Segment { job, outstanding: AtomicUsize::new(1) });
-            let mut blocks = SegmentBlocks::open(self.context, &segment.job.key, &segment.job.record).await?;
+            let mut blocks = SegmentBlocks::open(&self.context.reader, &segment.job.key, &segment.job.record).await?;
             while let Some(block) = blocks.next().await? {
                 segment.outstanding.fetch_add(1, Ordering::AcqRel);
                 if sender.send(Batch { block, segment: Arc::clone(&segment) }).await.is_err() {
@@ -187,54 +186,12 @@ impl Loader<'_> {
             create_collection(self.context, &window.resolution.collections[&record.uuid]).await?;
         }
         for (key, segment) in keys.iter().zip(&record.segments) {
-            let mut blocks = SegmentBlocks::open(self.context, key, segment).await?;
+            let mut blocks = SegmentBlocks::open(&self.context.reader, key, segment).await?;
             while let Some(block) = blocks.next().await? {
                 self.insert(&route, &block, InsertMode::Error, true).await?;
             }
         }
         self.done.lock().await.extend(keys.iter().map(ToString::to_string));
         self.mark(SEGMENTS_PER_MARK).await
-    }
-}
-
-/// The blocks of one segment, each verified by its own checksum, the whole at the end.
-struct SegmentBlocks {
-    content: Content,
-    decoder: Option<SegmentDecoder>,
-    record: SegmentRecord,
-    place: String,
-}
-
-impl SegmentBlocks {
-    async fn open(context: &Context, key: &ObjectKey, record: &SegmentRecord) -> Result<Self> {
-        let place = context.reader.place(&key.to_string());
-        let content = context.reader.content(key).await.map_err(|error| error.into_failure(SEGMENT, place.clone()))?;
-        Ok(Self { content, decoder: Some(SegmentDecoder::new(key.clone())), record: *record, place })
-    }
-
-    async fn next(&mut self) -> Result<Option<Block>> {
-        let damaged =
-            |problem: String| Failure::integrity(format!("{SEGMENT} cannot be used: {problem}")).at(&self.place);
-        let Some(decoder) = &mut self.decoder else { return Ok(None) };
-        loop {
-            match decoder.next_event().map_err(|error| damaged(error.to_string()))? {
-                Some(SegmentEvent::Documents(block)) => return Ok(Some(block)),
-                Some(SegmentEvent::Header(_) | SegmentEvent::Footer(_)) => {}
-                None => match self.content.next().await {
-                    Ok(Some(chunk)) => decoder.feed(&chunk),
-                    Ok(None) => break,
-                    Err(error) => return Err(error.into_failure(SEGMENT, self.place.clone())),
-                },
-            }
-        }
-        let totals = match self.decoder.take() {
-            Some(decoder) => decoder.finish().map_err(|error| damaged(error.to_string()))?,
-            None => return Ok(None),
-        };
-        if totals == self.record.totals() {
-            Ok(None)
-        } else {
-            Err(damaged("it is not the segment that the manifest means".into()))
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use archive::catalog::Finding;
 use archive::plan::RestorePlan;
-use archive::timeline::SkipReason;
+use archive::timeline::{Resolution, SkipReason};
 use archive::{ClusterTime, LineageId, Namespace, SnapshotId};
 use replset::destination::MergedAccess;
 use serde::Serialize;
@@ -62,6 +62,17 @@ impl SkippedEntries {
         ];
         !harmless.contains(&self.reason)
     }
+
+    pub(crate) fn of(resolution: &Resolution) -> Vec<Self> {
+        let skipped = resolution.skipped.iter().map(|skipped| Self {
+            reason: skipped.reason.name(),
+            op: skipped.op,
+            namespace: skipped.namespace.clone(),
+            count: skipped.count,
+            first: skipped.first,
+        });
+        skipped.collect()
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -111,13 +122,6 @@ pub(super) struct Facts<'a> {
 impl RestoreReport {
     pub(super) fn new(facts: Facts<'_>) -> Self {
         let Facts { plan, window, phases, checked, access, parked, released, seconds } = facts;
-        let skipped = window.resolution.skipped.iter().map(|skipped| SkippedEntries {
-            reason: skipped.reason.name(),
-            op: skipped.op,
-            namespace: skipped.namespace.clone(),
-            count: skipped.count,
-            first: skipped.first,
-        });
         let loaded_bytes = window.records.iter().map(archive::collection_page::CollectionRecord::bytes).sum();
         Self {
             lineage: plan.lineage.clone(),
@@ -140,7 +144,7 @@ impl RestoreReport {
                 roles: access.roles.len() as u64,
                 entries: window.resolution.entries,
             },
-            skipped: skipped.collect(),
+            skipped: SkippedEntries::of(&window.resolution),
             ttl_parked: parked,
             ttl_released: released,
             access_kept: access.kept_users.into_iter().chain(access.kept_roles).collect(),

@@ -6,10 +6,10 @@ use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
 use archive::timeline::{Flow, ListedCollection, ReplayLimit, Resolution, Survey};
 
-use super::Context;
+use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, Result};
 use crate::oplog_stream::{OplogEvent, OplogStream};
-use crate::progress::Unit;
+use crate::progress::{Progress, Unit};
 
 /// Everything that is known before the first write.
 pub struct Window {
@@ -24,7 +24,12 @@ pub struct Window {
     pub slice_bytes: u64,
 }
 
-pub async fn survey(context: &Context, plan: &RestorePlan, manifest: &SnapshotManifest) -> Result<Window> {
+pub async fn survey(
+    reader: &ArchiveReader,
+    progress: &dyn Progress,
+    plan: &RestorePlan,
+    manifest: &SnapshotManifest,
+) -> Result<Window> {
     let limit = ReplayLimit {
         at: plan.target.resolved,
         inclusive: plan.target.inclusive,
@@ -32,14 +37,14 @@ pub async fn survey(context: &Context, plan: &RestorePlan, manifest: &SnapshotMa
         must_exist: plan.target.must_exist,
     };
     let mut survey = Survey::new(manifest.begin, manifest.end, limit);
-    let mut records = context.reader.all_collections(manifest).await?;
+    let mut records = reader.all_collections(manifest).await?;
     for record in &records {
         survey.add_listed(listed(record));
     }
 
     let slice_bytes = plan.slices.iter().map(|slice| slice.stored_bytes).sum();
-    context.progress.phase("survey", Some(slice_bytes), Unit::Bytes);
-    let mut stream = OplogStream::open(context.reader.clone(), plan.lineage.clone(), plan.slices.clone());
+    progress.phase("survey", Some(slice_bytes), Unit::Bytes);
+    let mut stream = OplogStream::open(reader.clone(), plan.lineage.clone(), plan.slices.clone());
     let mut position = manifest.begin;
     // After the target the rest is still read: a slice proves itself only at its end.
     let mut flow = Flow::Continue;
@@ -59,7 +64,7 @@ pub async fn survey(context: &Context, plan: &RestorePlan, manifest: &SnapshotMa
                 }
             }
             OplogEvent::Entries(_) => {}
-            OplogEvent::SliceEnd { stored_bytes, .. } => context.progress.advance(stored_bytes),
+            OplogEvent::SliceEnd { stored_bytes, .. } => progress.advance(stored_bytes),
         }
     }
     let resolution = survey.finish()?;

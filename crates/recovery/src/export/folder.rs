@@ -1,0 +1,207 @@
+//! The folder that is written: under another name until everything is in it and on the disk.
+//!
+//! `DIR.incomplete` stands beside `DIR` and holds `INCOMPLETE`, which is locked as long as somebody writes. What a killed
+//! export left is known by that file and removed by the next one; nothing else is ever removed.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use tokio::io::AsyncWriteExt;
+
+use crate::failure::{Failure, FailureKind, Result};
+
+const MARK: &str = "INCOMPLETE";
+
+/// Removed with everything in it unless it is finished.
+#[derive(Debug)]
+pub struct Folder {
+    out: PathBuf,
+    staging: PathBuf,
+    /// `INCOMPLETE`, locked.
+    mark: File,
+}
+
+impl Folder {
+    /// Refuses before anything is read or written.
+    pub fn begin(out: &Path) -> Result<Self> {
+        let out = resolve(out)?;
+        let (Some(parent), Some(name)) = (out.parent(), out.file_name()) else {
+            return Err(usage("no name of a folder", &out));
+        };
+        check_is_free(&out, parent)?;
+        let mut name = name.to_owned();
+        name.push(".incomplete");
+        let staging = parent.join(name);
+        remove_leftover(&staging)?;
+        let made = DirBuilder::new().mode(0o700).create(&staging).and_then(|()| File::create_new(staging.join(MARK)));
+        let mark = made.map_err(|error| failed("made", &staging, &error))?;
+        mark.try_lock().map_err(|error| failed("locked", &staging, &error.into()))?;
+        Ok(Self { out, staging, mark })
+    }
+
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// A new file; the folders above it are made.
+    pub async fn create(&self, name: &Path) -> Result<DumpFile> {
+        let path = self.staging.join(name);
+        let made = async {
+            if let Some(parent) = path.parent() {
+                tokio::fs::create_dir_all(parent).await?;
+            }
+            tokio::fs::File::create_new(&path).await
+        };
+        match made.await {
+            Ok(file) => Ok(DumpFile { file, path, bytes: 0 }),
+            Err(error) => Err(failed("made", &path, &error)),
+        }
+    }
+
+    pub async fn write(&self, name: &Path, bytes: &[u8]) -> Result<()> {
+        let mut file = self.create(name).await?;
+        file.write(bytes.to_vec()).await?;
+        file.close().await
+    }
+
+    /// Everything is on the disk before the folder has its name.
+    pub fn finish(self) -> Result<()> {
+        let error = |error: io::Error| failed("finished", &self.staging, &error);
+        let folder = File::open(&self.staging).map_err(error)?;
+        rustix::fs::syncfs(&folder).map_err(|errno| error(errno.into()))?;
+        fs::remove_file(self.staging.join(MARK)).map_err(error)?;
+        folder.sync_all().map_err(error)?;
+        match fs::rename(&self.staging, &self.out) {
+            Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
+                return Err(not_empty(&self.out));
+            }
+            result => result.map_err(error)?,
+        }
+        let parent = self.out.parent().map(File::open).transpose().map_err(error)?;
+        parent.map_or(Ok(()), |parent| parent.sync_all()).map_err(error)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // After a finish it is not there any more. Otherwise nobody needs what is half done, least of all on a full disk.
+        fs::remove_dir_all(&self.staging).ok();
+        self.mark.unlock().ok();
+    }
+}
+
+/// A file of the dump that is being written.
+#[derive(Debug)]
+pub struct DumpFile {
+    file: tokio::fs::File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl DumpFile {
+    pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(&bytes).await.map_err(|error| failed("written", &self.path, &error))
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// A write that failed behind our back is told here at the latest.
+    pub async fn close(mut self) -> Result<()> {
+        self.file.flush().await.map_err(|error| failed("written", &self.path, &error))
+    }
+}
+
+/// Absolute, without links.
+fn resolve(out: &Path) -> Result<PathBuf> {
+    match out.canonicalize() {
+        Ok(path) => Ok(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let path = std::path::absolute(out).map_err(|error| failed("found", out, &error))?;
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(usage("no name of a folder", out));
+            };
+            let parent = parent.canonicalize().map_err(|_| usage("in a folder that does not exist", out))?;
+            Ok(parent.join(name))
+        }
+        Err(error) => Err(failed("found", out, &error)),
+    }
+}
+
+fn check_is_free(out: &Path, parent: &Path) -> Result<()> {
+    let found = match fs::metadata(out) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        result => result.map_err(|error| failed("looked at", out, &error))?,
+    };
+    if !found.is_dir() {
+        return Err(usage("no folder", out));
+    }
+    if fs::read_dir(out).map_err(|error| failed("read", out, &error))?.next().is_some() {
+        return Err(not_empty(out));
+    }
+    let above = fs::metadata(parent).map_err(|error| failed("looked at", parent, &error))?;
+    if above.dev() != found.dev() {
+        return Err(usage("where a disk is mounted; name a folder below it", out));
+    }
+    Ok(())
+}
+
+fn remove_leftover(staging: &Path) -> Result<()> {
+    if let Err(error) = fs::symlink_metadata(staging) {
+        let is_gone = error.kind() == ErrorKind::NotFound;
+        return if is_gone { Ok(()) } else { Err(failed("looked at", staging, &error)) };
+    }
+    let Ok(mark) = File::open(staging.join(MARK)) else {
+        return Err(Failure::new(FailureKind::Unsafe, "a folder stands where the export would be written")
+            .at(staging.display().to_string())
+            .because("it was not left by an export: it has no file INCOMPLETE")
+            .then("move it away, or give another --out"));
+    };
+    match mark.try_lock() {
+        Ok(()) => fs::remove_dir_all(staging).map_err(|error| failed("removed", staging, &error)),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::new(FailureKind::LeaseHeld, "another export is writing the same folder")
+                .at(staging.display().to_string())
+                .because("its file INCOMPLETE is locked")
+                .then("wait for it, or give another --out"))
+        }
+        Err(TryLockError::Error(error)) => Err(failed("locked", staging, &error)),
+    }
+}
+
+fn usage(what: &str, out: &Path) -> Failure {
+    Failure::new(FailureKind::Usage, format!("--out is {what}"))
+        .at(out.display().to_string())
+        .because("an export is a new folder, or one that is empty")
+        .then("give a new folder with --out")
+}
+
+fn not_empty(out: &Path) -> Failure {
+    Failure::new(FailureKind::Unsafe, "the folder for the export is not empty")
+        .at(out.display().to_string())
+        .because("an export never mixes with anything else; mongorestore would take it all for one dump")
+        .then("give a new folder with --out; nothing was changed here")
+}
+
+fn failed(done: &str, path: &Path, error: &io::Error) -> Failure {
+    let (cause, next) = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ("the disk is full", "free space or give --out on another disk; then run the same command again")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            ("this user may not write there", "give another --out")
+        }
+        _ => ("the file system refused it", "run the same command again, or give another --out"),
+    };
+    Failure::new(FailureKind::Unreachable, format!("a file of the export cannot be {done}: {error}"))
+        .at(path.display().to_string())
+        .because(cause)
+        .then(next)
+}
+
+#[cfg(test)]
+mod tests;
