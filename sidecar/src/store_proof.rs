@@ -1,6 +1,6 @@
 //! The store proof on the locations of an archive: before the first use of one, and whenever somebody asks.
 
-use store::{Check, ErrorKind, Verdict};
+use store::{Check, ErrorKind, Operation, StoreError, Verdict};
 
 use crate::archive_store::Stores;
 use crate::error::{Error, Result};
@@ -21,6 +21,12 @@ impl Proven {
     pub fn judge(&self) -> Result<()> {
         let Check { name, verdict, found, remedy, .. } = &self.check;
         match verdict {
+            // Nothing is wrong with the store itself then.
+            Verdict::Broken if self.is_passing() => {
+                let kind = self.check.error.unwrap_or(ErrorKind::Other);
+                let error = StoreError::new(kind, Operation::Open, &self.location);
+                Err(error.with_detail(format!("{name}: {found}")).into())
+            }
             Verdict::Broken => {
                 let (location, found) = (self.location.clone(), found.clone());
                 Err(Error::UnsafeStore { location, check: name, found, remedy })
@@ -29,7 +35,7 @@ impl Proven {
         }
     }
 
-    /// Nothing is known then about the location itself, and the first real write will say it better.
+    /// Whether it was only kept from being tried: by permissions, room or the network.
     fn is_passing(&self) -> bool {
         matches!(self.check.error, Some(ErrorKind::PermissionDenied | ErrorKind::NoSpace | ErrorKind::Unreachable))
     }
@@ -55,6 +61,7 @@ pub async fn require(stores: &Stores) -> Result<()> {
         if one.check.verdict == Verdict::Doubtful {
             tracing::warn!(location = one.location, check = one.check.name, found = one.check.found, "store proof");
         }
+        // The first real write says it better.
         if !one.is_passing() {
             one.judge()?;
         }

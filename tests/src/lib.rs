@@ -7,6 +7,7 @@ pub mod archive_folder;
 pub mod archive_place;
 pub mod bench;
 pub mod bucket;
+pub mod clock_shift;
 pub mod demo;
 pub mod drills;
 pub mod faults;
@@ -20,6 +21,7 @@ pub mod small_disk;
 
 pub use archive_folder::ArchiveFolder;
 pub use bucket::Bucket;
+pub use clock_shift::ShiftedClock;
 pub use drills::Drills;
 pub use restored::Restored;
 pub use scenario::{Moment, Scenario, destination, server};

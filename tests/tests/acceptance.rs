@@ -20,6 +20,8 @@ mod gaps;
 mod indexes;
 #[path = "acceptance/lineages.rs"]
 mod lineages;
+#[path = "acceptance/locked.rs"]
+mod locked;
 #[path = "acceptance/many.rs"]
 mod many;
 #[path = "acceptance/namespaces.rs"]

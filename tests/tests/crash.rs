@@ -1,7 +1,5 @@
 //! Deaths, several writers and full disks: nothing half done ever counts, and the same command goes on where it stopped.
 
-#[path = "crash/clock_shift.rs"]
-mod clock_shift;
 #[path = "crash/disk.rs"]
 mod disk;
 #[path = "crash/export.rs"]

@@ -249,6 +249,31 @@ async fn an_expiry_whose_store_fails_at_any_request_harms_nothing_and_is_finishe
     Ok(())
 }
 
+/// By a crontab line, whose steps are minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sidecar_expires_on_schedule_when_it_is_told_to_and_only_then() -> Result<()> {
+    let mut aged = aged().await?;
+    let expires = ["--expire-schedule", "* * * * *", "--keep-last", "1"];
+    let refused = processes::sidecar(
+        [aged.scenario.sidecar_arguments("run"), vec![expires[0].into(), expires[1].into()]].concat(),
+    );
+    let refused = refused.await?;
+    ensure!(refused.exit_code == 2 && refused.stderr.contains("no rule"), "{refused:?}");
+    ensure!(aged.left().await?.len() == 3);
+    aged.scenario.flags = expires.map(str::to_owned).to_vec();
+    aged.scenario.start_sidecar()?;
+    let limit = Instant::now() + Duration::from_mins(3);
+    while aged.left().await?.len() > 1 {
+        ensure!(Instant::now() < limit, "nothing expired:\n{}", aged.scenario.sidecar_log());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    aged.scenario.insert("shop", "orders", [doc! { "_id": "later" }]).await?;
+    let moment = aged.scenario.archived_moment().await?;
+    aged.scenario.stop_archiving().await?;
+    ensure!(aged.left().await? == aged.snapshots[2..]);
+    aged.scenario.assert_restores(&moment).await.map(|_| ())
+}
+
 async fn expire(store: Arc<dyn store::ObjectStore>) -> recovery::Result<()> {
     let reader = ArchiveReader::open(store).await?;
     let lineage = reader.choose_lineage(None).await?.lineage;

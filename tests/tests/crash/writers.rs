@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::Scenario;
+use e2e::ShiftedClock;
 use testkit::start_writers;
 
-use crate::clock_shift::ShiftedClock;
 use crate::writer::{FAIL_OVER, LIMIT, Writer, assert_sound, hide_process};
 
 /// Two of one single member, of which the first archives.
