@@ -20,10 +20,12 @@ bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name 
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
 	@cargo run --release --quiet -p e2e --bin bench -- $(ARGS)
 
-soak:  ## the differential test with SEEDS=n random seeds, and the sidecar killed KILLS=n times
+soak: servers  ## SEEDS=n random histories, sidecar and expiry killed KILLS=n times, a second S3 server
 	@cargo build --workspace --quiet
 	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test -p e2e --test differential -- --nocapture
 	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test crash -- --nocapture a_sidecar_killed_at_any_moment
+	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test acceptance -- --nocapture an_expiry_that_is_killed
+	@scripts/fetch-minio.sh >/dev/null && cargo test -p store --test s3 --test proof -- --ignored
 
 lint:  ## formatting, clippy, dependency fences
 	@cargo fmt --all --check

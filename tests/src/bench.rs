@@ -11,6 +11,7 @@ mod limits;
 mod machine;
 mod peers;
 mod replay;
+mod stores;
 mod table;
 mod tidemark;
 mod volume;
@@ -62,6 +63,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(5) {
         replay::measure(options, &mut table).await.context("replay")?;
+    }
+    if options.wants(6) {
+        stores::measure(options, &mut table).await.context("object stores and encryption")?;
     }
     println!("\n{}", table.to_text());
     if let Some(path) = &options.write_to {

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What happens to one connection.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub enum Fault {
     Pass,
     /// Everything is passed on, later.
     Delay(Duration),
+    /// What is sent arrives that much later, half of it on each way; nothing is slower for it.
+    Latency(Duration),
     /// The connection is closed before anything is passed on.
     Reset,
     /// The connection is accepted and never answered.
@@ -111,6 +114,16 @@ async fn serve(mut client: TcpStream, port: u16, fault: Fault) -> Result<()> {
             tokio::time::sleep(delay).await;
             copy_bidirectional(&mut client, &mut server).await?;
         }
+        Fault::Latency(latency) => {
+            let mut server = connect().await?;
+            client.set_nodelay(true)?;
+            server.set_nodelay(true)?;
+            let (from_client, to_client) = client.split();
+            let (from_server, to_server) = server.split();
+            let there = delayed(from_client, to_server, latency / 2);
+            let back = delayed(from_server, to_client, latency / 2);
+            tokio::try_join!(there, back)?;
+        }
         Fault::Reset => {}
         Fault::Hang => {
             let mut ignored = vec![0; 4096];
@@ -149,6 +162,31 @@ async fn serve(mut client: TcpStream, port: u16, fault: Fault) -> Result<()> {
             tokio::select! { result = backward => { result?; } Err(error) = forward => return Err(error.into()) }
         }
     }
+    Ok(())
+}
+
+/// Like a long wire: what is under way does not wait for what came before it to arrive.
+async fn delayed(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, latency: Duration) -> Result<()> {
+    let (sender, mut under_way) = tokio::sync::mpsc::channel::<(Instant, Vec<u8>)>(4096);
+    // Ends the other half when it ends.
+    let reading = async move {
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            let length = from.read(&mut chunk).await?;
+            if length == 0 || sender.send((Instant::now() + latency, chunk[..length].to_vec())).await.is_err() {
+                return Ok::<(), anyhow::Error>(());
+            }
+        }
+    };
+    let writing = async {
+        while let Some((arrives, bytes)) = under_way.recv().await {
+            tokio::time::sleep_until(arrives).await;
+            to.write_all(&bytes).await?;
+        }
+        to.shutdown().await?;
+        Ok(())
+    };
+    tokio::try_join!(reading, writing)?;
     Ok(())
 }
 

@@ -43,14 +43,29 @@ impl Work {
 }
 
 pub async fn snapshot(source: &ReplicaSet, archive: &ArchiveFolder) -> Result<Work> {
+    snapshot_with(source, archive, &[]).await
+}
+
+/// With further flags.
+pub async fn snapshot_with(source: &ReplicaSet, archive: &ArchiveFolder, flags: &[&str]) -> Result<Work> {
     let (uri, url) = (source.uri(), archive.url());
-    run("sidecar", source, &["snapshot", "--uri", &uri, "--archive", &url, "--log-level", "warn", "--json"]).await
+    let usual = ["snapshot", "--uri", &uri, "--archive", &url, "--log-level", "warn", "--json"];
+    run("sidecar", source, &[&usual, flags].concat()).await
 }
 
 pub async fn restore(archive: &ArchiveFolder, target: &str, destination: &ReplicaSet) -> Result<Work> {
+    restore_with(archive, target, destination, &[]).await
+}
+
+pub async fn restore_with(
+    archive: &ArchiveFolder,
+    target: &str,
+    destination: &ReplicaSet,
+    flags: &[&str],
+) -> Result<Work> {
     let (uri, url) = (destination.uri(), archive.url());
-    let arguments = ["--archive", &url, "restore", "--to", target, "--destination", &uri, "--yes", "--json"];
-    run("dr-cli", destination, &arguments).await
+    let usual = ["--archive", &url, "restore", "--to", target, "--destination", &uri, "--yes", "--json"];
+    run("dr-cli", destination, &[&usual, flags].concat()).await
 }
 
 async fn run(program: &str, server: &ReplicaSet, arguments: &[&str]) -> Result<Work> {

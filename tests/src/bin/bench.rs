@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: &str = "usage: bench [--quick] [--only N,N] [--no-write]
 
   --quick      a tenth of everything, not written to docs/benchmarks.md
-  --only N,N   1 snapshot, 2 restore, 3 memory, 4 many collections, 5 replay; not written either
+  --only N,N   1 snapshot, 2 restore, 3 memory, 4 many collections, 5 replay, 6 object stores and encryption; not
+               written either
   --no-write   print only
 
 MONGODUMP and MONGORESTORE name peers to compare with.";
@@ -32,7 +33,7 @@ fn invocation() -> Option<Invocation> {
             }
             "--only" => {
                 for part in arguments.next()?.split(',') {
-                    options.parts.insert(part.parse().ok().filter(|part| (1..=5).contains(part))?);
+                    options.parts.insert(part.parse().ok().filter(|part| (1..=6).contains(part))?);
                 }
                 options.write_to = None;
             }

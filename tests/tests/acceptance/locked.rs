@@ -25,7 +25,9 @@ async fn locked(parameters: &str) -> Result<Locked> {
     scenario.archive = ArchiveFolder::served(&server.bucket_folder(BUCKET).join("rs0"), url);
     scenario.insert("shop", "orders", (0..100).map(|n| doc! { "_id": n })).await?;
     scenario.begin_archiving().await?;
+    // Ids of snapshots of one second have no order, and two of one moment are kept for each other.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
+    scenario.insert("shop", "orders", [doc! { "_id": 100 }]).await?;
     scenario.take_snapshot().await?;
     let moment = scenario.now().await?;
     scenario.wait_archived(moment).await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use archive::retention::RetentionPolicy;
 use e2e::{ArchiveFolder, Moment, Scenario, scenario};
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::bson::doc;
 use recovery::{ArchiveReader, Silent, expire};
 use serde_json::Value;
@@ -183,9 +183,12 @@ async fn nothing_that_a_running_restore_reads_expires() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expiry_that_is_killed_harms_nothing_and_is_finished_by_the_next() -> Result<()> {
     let aged = aged().await?;
-    let kills = (0..6).map(|n| killed(&aged, Duration::from_millis(15 + n * 12)));
-    let was_cut = try_join_all(kills).await?;
-    ensure!(was_cut.iter().any(|cut| *cut), "no expiry was killed before its end");
+    let kills = std::env::var("TIDEMARK_KILLS").ok().map_or(Ok(6), |kills| kills.parse::<u64>())?;
+    let kills = stream::iter(0..kills).map(|n| killed(&aged, Duration::from_millis(15 + n % 6 * 12 + n % 11)));
+    let was_cut: Vec<bool> = kills.buffer_unordered(6).try_collect().await?;
+    let (cut, all) = (was_cut.iter().filter(|cut| **cut).count(), was_cut.len());
+    println!("{cut} of {all} expiries were killed before their end");
+    ensure!(cut > 0, "no expiry was killed before its end");
     Ok(())
 }
 
