@@ -1,18 +1,20 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fmt soak
+.PHONY: help demo test servers bench lint fmt soak
 
 help:  ## what can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare
+demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare (STORE=file|s3|azure)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
-	@cargo run --release --quiet -p e2e --bin demo -- $(ARGS)
+	@cargo run --release --quiet -p e2e --bin demo -- $(if $(STORE),--store $(STORE)) $(ARGS)
 
-test:  ## all tests, against real replica sets
-	@scripts/fetch-mongod.sh >/dev/null
+test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet
 	@cargo test --workspace --quiet --doc
 	@cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
+
+servers:
+	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done
 
 bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name peers)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e

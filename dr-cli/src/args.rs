@@ -15,8 +15,13 @@ use recovery::{Failure, FailureKind, NamespaceFilter, TimeBound, VerifyLevel};
 
 use crate::output::Sink;
 
+mod drill;
+mod keeping;
 #[cfg(test)]
 mod tests;
+
+pub use drill::{DrillArgs, DrillTarget};
+pub use keeping::{ExpireArgs, FreezeArgs, PinArgs, UnpinArgs, snapshot_id};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok · 1 unexpected · 2 usage · 3 not found · 4 not restorable · 5 integrity · 6 key · 7 lease held · 8 store or
@@ -34,12 +39,15 @@ pub struct Cli {
 
 #[derive(Debug, clap::Args)]
 pub struct GlobalArgs {
-    /// Where the archive is, for example `file:///path`
+    /// Where the archive is: `file:///path`, `s3://bucket/prefix`, `azblob://account/container/prefix`
     #[arg(long, global = true, env = "TIDEMARK_ARCHIVE", hide_env_values = true, value_name = "URL")]
     pub archive: Option<String>,
     /// Where the archive's `control/` is, when the sidecar keeps it elsewhere
     #[arg(long, global = true, env = "TIDEMARK_CONTROL", hide_env_values = true, value_name = "URL")]
     pub control: Option<String>,
+    /// File with the age identities (secret keys) that encrypted objects are read with; may be given several times
+    #[arg(long, global = true, env = "TIDEMARK_IDENTITY_FILE", value_name = "FILE")]
+    pub identity_file: Vec<PathBuf>,
     /// Which history, when the archive holds several
     #[arg(long, global = true, env = "TIDEMARK_LINEAGE", value_name = "ID")]
     pub lineage: Option<String>,
@@ -72,6 +80,22 @@ pub enum Command {
     Release(ReleaseArgs),
     /// Prove that stored bytes are what was written
     Verify(VerifyArgs),
+    /// Restore for practice, prove what came back, and store a report
+    Drill(Box<DrillArgs>),
+    /// What a retention policy lets go, and why; with --apply the deletion
+    Expire(ExpireArgs),
+    /// Keep a snapshot, or every moment of a range, whatever the retention policy says
+    Pin(PinArgs),
+    /// Give a pin up
+    Unpin(UnpinArgs),
+    /// Stop all expiry, in an incident
+    Freeze(FreezeArgs),
+    /// Let expiry go on
+    Unfreeze,
+    /// What would fail, before it fails: store, archive, keys, destination
+    Doctor(DoctorArgs),
+    /// Completions for a shell, on stdout
+    Completions(CompletionsArgs),
 }
 
 impl Command {
@@ -85,6 +109,14 @@ impl Command {
             Self::Restore(_) => "restore",
             Self::Release(_) => "release",
             Self::Verify(_) => "verify",
+            Self::Drill(_) => "drill",
+            Self::Expire(_) => "expire",
+            Self::Pin(_) => "pin",
+            Self::Unpin(_) => "unpin",
+            Self::Freeze(_) => "freeze",
+            Self::Unfreeze => "unfreeze",
+            Self::Doctor(_) => "doctor",
+            Self::Completions(_) => "completions",
         }
     }
 }
@@ -173,6 +205,21 @@ pub struct VerifyArgs {
     pub seed: Option<u64>,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Also look at the replica set that is to be restored into
+    #[arg(long, env = "TIDEMARK_DESTINATION", hide_env_values = true, value_name = "URI")]
+    pub destination: Option<String>,
+    /// Do not try out the store by writing to it
+    #[arg(long)]
+    pub read_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
 fn parse_op(text: &str) -> Result<OpKind, String> {
     const NAMES: [&str; 11] = [
         "insert",
@@ -210,6 +257,7 @@ pub struct Invocation {
     pub command: Command,
     pub archive: Option<String>,
     pub control: Option<String>,
+    pub identity_files: Vec<PathBuf>,
     pub lineage: Option<String>,
     pub log_level: String,
     pub sink: Sink,
@@ -238,6 +286,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             command: cli.command,
             archive: cli.global.archive.filter(|url| !url.is_empty()),
             control: cli.global.control.filter(|url| !url.is_empty()),
+            identity_files: cli.global.identity_file.into_iter().filter(|file| !file.as_os_str().is_empty()).collect(),
             lineage: cli.global.lineage.filter(|id| !id.is_empty()),
             log_level: cli.global.log_level,
             warnings,
@@ -256,7 +305,24 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
 
 /// The subcommand that a command line which cannot be parsed is about.
 fn named_command(args: &[OsString]) -> Option<&'static str> {
-    const NAMES: [&str; 8] = ["status", "list", "show", "find", "plan", "restore", "release", "verify"];
+    const NAMES: [&str; 16] = [
+        "status",
+        "list",
+        "show",
+        "find",
+        "plan",
+        "restore",
+        "release",
+        "verify",
+        "drill",
+        "expire",
+        "pin",
+        "unpin",
+        "freeze",
+        "unfreeze",
+        "doctor",
+        "completions",
+    ];
     args.iter().skip(1).find_map(|arg| NAMES.into_iter().find(|name| arg == name))
 }
 
@@ -266,9 +332,10 @@ fn usage_failure(error: &clap::Error, command: Option<&str>) -> Failure {
     let what = what.split("\n\nFor more information").next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(what).trim();
     let (what, cause) = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            ("no command is given".to_owned(), "dr-cli status · list · show · find · plan · restore · release · verify")
-        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => (
+            "no command is given".to_owned(),
+            "dr-cli status · list · show · find · plan · restore · release · verify · drill",
+        ),
         ErrorKind::MissingRequiredArgument => (what.to_owned(), "an option that the command needs is not there"),
         ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => (what.to_owned(), "a typing error"),
         _ => (what.to_owned(), "a value cannot be understood"),

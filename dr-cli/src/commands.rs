@@ -6,8 +6,13 @@ use crate::args::Command;
 use crate::context::Context;
 use crate::output::Report;
 
+mod completions;
+mod doctor;
+mod drill;
+mod expire;
 mod find;
 mod list;
+mod pin;
 mod plan;
 mod release;
 mod restore;
@@ -25,5 +30,13 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Restore(args) => restore::run(context, args).await,
         Command::Release(args) => release::run(&args).await,
         Command::Verify(args) => verify::run(context, &args).await,
+        Command::Drill(args) => Box::pin(drill::run(context, *args)).await,
+        Command::Expire(args) => expire::run(context, &args).await,
+        Command::Pin(args) => pin::pin(context, &args).await,
+        Command::Unpin(args) => pin::unpin(context, &args).await,
+        Command::Freeze(args) => pin::freeze(context, &args).await,
+        Command::Unfreeze => pin::unfreeze(context).await,
+        Command::Doctor(args) => doctor::run(context, &args).await,
+        Command::Completions(args) => completions::run(&args),
     }
 }

@@ -9,11 +9,12 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-pub fn refusal() -> Failure {
-    Failure::new(FailureKind::Usage, "a restore writes into the destination and needs --yes here")
+/// `harm` is what the command does, as in "a restore writes into the destination"; `preview` the command that shows it.
+pub fn refusal(harm: &str, preview: &str) -> Failure {
+    Failure::new(FailureKind::Usage, format!("{harm} and needs --yes here"))
         .at("the command line")
         .because("there is no terminal on which it could ask")
-        .then("the same command with --yes; `dr-cli plan --to …` shows what it will do")
+        .then(format!("the same command with --yes; `{preview}` shows what it will do"))
 }
 
 /// Shows what will happen on stderr and waits for a typed `yes`.

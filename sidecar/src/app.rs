@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use archive::manifest::SnapshotManifest;
+use archive::reference::Reference;
 use replset::privileges::{self, Task};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive_store::{ArchiveStore, Stores};
@@ -16,10 +17,15 @@ use crate::http;
 use crate::leadership::LeadershipTimes;
 use crate::lease::{Holder, LeaseTimes};
 use crate::metrics::Metrics;
+use crate::reference::{ReferenceSchedule, ReferenceTaker};
 use crate::snapshot::{CurrentSnapshot, PART_BYTES, SnapshotSettings, Snapshotter};
 use crate::source::Source;
 use crate::status::StatusBoard;
+use crate::tasks::Tasks;
 use crate::tenure;
+
+/// To release the lease, after the archiver's own time to stop.
+const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// The replica set and its lineage in the archive.
 #[derive(Debug, Clone)]
@@ -63,6 +69,15 @@ impl Site {
                 }
                 opened => return opened,
             }
+        }
+    }
+
+    fn reference_taker(&self, config: &Config) -> ReferenceTaker {
+        ReferenceTaker {
+            source: self.source.clone(),
+            archive: self.archive.clone(),
+            budget: config.reference_budget,
+            parallelism: config.scan_parallelism,
         }
     }
 
@@ -129,6 +144,15 @@ pub async fn take_snapshot(config: &Config, stop: &CancellationToken) -> Result<
     result
 }
 
+/// One reference, stored when this returns.
+pub async fn take_reference(config: &Config, stop: &CancellationToken) -> Result<Reference> {
+    let site = tokio::select! {
+        site = Site::open(config) => site?,
+        () = stop.cancelled() => return Err(Error::Cancelled),
+    };
+    site.reference_taker(config).take(stop).await
+}
+
 fn metrics() -> Result<Metrics> {
     Metrics::new().map_err(|error| Error::Internal(format!("metrics cannot be registered: {error}")))
 }
@@ -154,7 +178,7 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
     result
 }
 
-/// A process that cannot be looked at any more must not go on.
+/// The named tasks of a process. One that cannot be looked at any more must not go on.
 async fn work(
     site: Site,
     config: &Config,
@@ -162,17 +186,25 @@ async fn work(
     stop: &CancellationToken,
     mut serving: JoinHandle<Result<()>>,
 ) -> Result<()> {
+    let mut tasks = Tasks::new(stop.clone());
+    let references = ReferenceSchedule {
+        taker: site.reference_taker(config),
+        crontab: config.reference_schedule.clone(),
+        metrics: board.metrics.clone(),
+        holder: Holder::own().name,
+        stop: stop.clone(),
+    };
+    tasks.spawn("references", references.run());
     let times = LeadershipTimes::default();
-    let working = tenure::stand_by_and_archive(site, config.clone(), board.clone(), times, stop.clone());
-    let mut working = tokio::spawn(working);
-    let broken = |error: JoinError| Error::Internal(error.to_string());
+    let leadership = tenure::stand_by_and_archive(site, config.clone(), board.clone(), times, stop.clone());
+    tasks.spawn("leadership", leadership);
     tokio::select! {
-        ended = &mut working => ended.map_err(broken).flatten(),
+        result = tasks.wait(config.shutdown_grace + HAND_OVER) => result,
         ended = &mut serving => {
-            let ended = ended.map_err(broken).flatten();
+            let ended = ended.map_err(|error| Error::Internal(error.to_string())).flatten();
             tracing::error!(?ended, "serving HTTP ended; stopping");
             stop.cancel();
-            working.await.map_err(broken).flatten()?;
+            tasks.wait(config.shutdown_grace + HAND_OVER).await?;
             ended.and_then(|()| Err(Error::Internal("serving HTTP ended unexpectedly".to_owned())))
         }
     }

@@ -24,6 +24,7 @@ use store::{Created, ObjectStore, ObjectStoreExt as _};
 use crate::clock::now_text;
 use crate::config::EncryptionPolicy;
 use crate::error::{Error, Result};
+use crate::store_proof;
 
 mod sealed_writer;
 
@@ -439,6 +440,8 @@ async fn adopt_archive(stores: &Stores) -> Result<String> {
     if let Some(id) = archive_id(stores, &key).await? {
         return Ok(id);
     }
+    // Before anything is kept here: what the store does not honour is seen now, and not when somebody restores.
+    store_proof::require(stores).await?;
     let id = hex::encode(rand::random::<[u8; 16]>());
     let body = ArchiveMarker::new(id, now_text()).to_json().map_err(Error::record(&key))?;
     let _created: Created = stores.archive.put_new(&key, body.into()).await?;

@@ -1,17 +1,16 @@
 //! `sidecar check`: what would fail, before it fails. Every check runs, whatever the others say; the worst decides the
-//! exit code. Changes nothing but a trial object below `control/`, which is removed again.
+//! exit code. The store proof writes
+//! below `sidecar-check/control/` and removes it again.
 
 use replset::oplog;
 use replset::privileges::{self, Task};
 use serde::Serialize;
-use store::{Created, ObjectStoreExt as _};
 
 use crate::archive_store::Stores;
 use crate::config::Config;
 use crate::error::{Error, Report, Result};
 use crate::source::{Source, SourceMember};
-
-const TRIAL_OBJECT: &str = "sidecar-check/control/trial";
+use crate::store_proof;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckResult {
@@ -35,7 +34,7 @@ pub async fn check(config: &Config) -> Vec<CheckResult> {
     results
         .push(outcome("archive", stores.as_ref().map(|stores| stores.archive.location().to_owned()).map_err(restate)));
     if let Ok(stores) = &stores {
-        results.push(outcome("create-only", create_only(stores).await));
+        results.extend(store(stores).await);
         results.push(outcome("lineage", lineage(&source, stores, config.new_lineage).await));
     }
     results
@@ -115,17 +114,17 @@ async fn oplog_reach(member: &SourceMember) -> Result<String> {
     Ok(format!("{} s, from {oldest} to {newest}", newest.seconds.saturating_sub(oldest.seconds)))
 }
 
-async fn create_only(stores: &Stores) -> Result<String> {
-    let _before = stores.control.delete(TRIAL_OBJECT).await;
-    let first = stores.control.put_new(TRIAL_OBJECT, bytes::Bytes::from_static(b"first")).await?;
-    let second = stores.control.put_new(TRIAL_OBJECT, bytes::Bytes::from_static(b"second")).await?;
-    let kept = stores.control.get_bytes(TRIAL_OBJECT, 64).await?;
-    stores.control.delete(TRIAL_OBJECT).await?;
-    if (first, second) == (Created::New, Created::AlreadyExists) && kept.as_deref() == Some(b"first") {
-        Ok("an existing object is never overwritten".to_owned())
-    } else {
-        Err(Error::Conflict { key: TRIAL_OBJECT.to_owned() })
-    }
+/// One line for each property that the archive relies on.
+async fn store(stores: &Stores) -> Vec<CheckResult> {
+    let proven = match store_proof::prove(stores).await {
+        Ok(proven) => proven,
+        Err(error) => return vec![outcome("store proof", Err(error))],
+    };
+    let judged = proven.into_iter().map(|one| {
+        let name = one.check.name;
+        outcome(name, one.judge().map(|()| format!("{} ({})", one.check.found, one.check.verdict)))
+    });
+    judged.collect()
 }
 
 async fn lineage(source: &Source, stores: &Stores, new_lineage: bool) -> Result<String> {

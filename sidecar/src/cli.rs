@@ -32,6 +32,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Reads collections as they are at one cluster time and stores their digests, for drills to compare with
+    Reference {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows what would fail, before it fails: privileges, topology, store
     Check {
         /// Print one JSON object
@@ -61,6 +67,12 @@ pub struct Flags {
     /// When to take snapshots: five-field crontab line in UTC, or `none` [default: 0 1 * * *]
     #[arg(long, global = true, value_name = "CRONTAB")]
     snapshot_schedule: Option<String>,
+    /// When to read collections for a reference: five-field crontab line in UTC, or `none` [default: none]
+    #[arg(long, global = true, value_name = "CRONTAB")]
+    reference_schedule: Option<String>,
+    /// How long and how much a reference may read: a time, a size, or both as `4m,50GiB` [default: 4m]
+    #[arg(long, global = true, value_name = "BUDGET")]
+    reference_budget: Option<String>,
     /// Publish the oplog at least this often while there are writes [default: 5s]
     #[arg(long, global = true, value_name = "DURATION")]
     slice_span: Option<String>,
@@ -88,6 +100,27 @@ pub struct Flags {
     /// … or to those in this file, one to a line
     #[arg(long, global = true, value_name = "FILE")]
     recipients_file: Option<String>,
+    /// When to delete what the rules below let go: crontab line in UTC, or `none` [default: none, only appends]
+    #[arg(long, global = true, value_name = "CRONTAB")]
+    expire_schedule: Option<String>,
+    /// The archive's URL with credentials that may delete [default: --archive]
+    #[arg(long, global = true, value_name = "URL")]
+    expire_archive: Option<String>,
+    /// Keep the newest N snapshots
+    #[arg(long, global = true, value_name = "N")]
+    keep_last: Option<String>,
+    /// Keep snapshots that are younger: 30d, 12h
+    #[arg(long, global = true, value_name = "SPAN")]
+    keep_for: Option<String>,
+    /// Keep every moment of this span before now restorable
+    #[arg(long, global = true, value_name = "SPAN")]
+    pitr_window: Option<String>,
+    /// Keep the first snapshot of each of the newest N months
+    #[arg(long, global = true, value_name = "N")]
+    keep_monthly: Option<String>,
+    /// Never leave fewer snapshots that can be restored [default: 1]
+    #[arg(long, global = true, value_name = "N")]
+    minimum_redundancy: Option<String>,
     /// Open a second lineage in an archive that holds another cluster's
     #[arg(long, global = true)]
     new_lineage: bool,
@@ -112,6 +145,8 @@ impl Flags {
             "member" => &self.member,
             "listen" => &self.listen,
             "snapshot_schedule" => &self.snapshot_schedule,
+            "reference_schedule" => &self.reference_schedule,
+            "reference_budget" => &self.reference_budget,
             "slice_span" => &self.slice_span,
             "slice_bytes" => &self.slice_bytes,
             "slice_idle" => &self.slice_idle,
@@ -121,6 +156,13 @@ impl Flags {
             "shutdown_grace" => &self.shutdown_grace,
             "recipients" => &self.recipients,
             "recipients_file" => &self.recipients_file,
+            "expire_schedule" => &self.expire_schedule,
+            "expire_archive" => &self.expire_archive,
+            "keep_last" => &self.keep_last,
+            "keep_for" => &self.keep_for,
+            "pitr_window" => &self.pitr_window,
+            "keep_monthly" => &self.keep_monthly,
+            "minimum_redundancy" => &self.minimum_redundancy,
             "new_lineage" => return self.new_lineage.then(|| "true".to_owned()),
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,

@@ -7,9 +7,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use archive::encryption::Recipients;
+use archive::retention::RetentionPolicy;
+use archive::target::parse_span;
 use telemetry::{LogFormat, redact_uri};
 
 use crate::archiver::CutPolicy;
+use crate::expiry::ExpirySettings;
+use crate::reference::ReferenceBudget;
 
 pub mod crontab;
 mod origin;
@@ -18,10 +22,14 @@ mod values;
 pub use crontab::Crontab;
 use origin::Layers;
 pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
-pub use values::show_duration;
+pub use values::{show_duration, time_and_bytes};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9717";
 const DEFAULT_SCHEDULE: &str = "0 1 * * *";
+/// A reference reads everything once more, so nobody gets one unasked.
+const DEFAULT_REFERENCE_SCHEDULE: &str = "none";
+/// Of the five minutes of history that a server keeps by default: what is not begun by then could not be read to its end.
+const DEFAULT_REFERENCE_BUDGET: &str = "4m";
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -34,6 +42,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Absent: only the first snapshot and those that a gap makes necessary.
     pub schedule: Option<Crontab>,
+    /// When collections are read for a reference; absent: never.
+    pub reference_schedule: Option<Crontab>,
+    pub reference_budget: ReferenceBudget,
     pub cut: CutPolicy,
     pub compression_level: i32,
     pub scan_parallelism: usize,
@@ -42,6 +53,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     pub new_lineage: bool,
     pub encryption: EncryptionPolicy,
+    /// Absent: the sidecar only appends.
+    pub expiry: Option<ExpirySettings>,
     pub log_format: LogFormat,
     pub log_level: String,
     /// Settings that hold a secret and were given as a flag, which every user of the machine can read.
@@ -124,7 +137,9 @@ impl Config {
             ("control", redact_uri(self.control_url())),
             ("member", self.member.clone().unwrap_or_else(|| "chosen".to_owned())),
             ("listen", self.listen.to_string()),
-            ("snapshot_schedule", self.schedule.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+            ("snapshot_schedule", show_schedule(self.schedule.as_ref())),
+            ("reference_schedule", show_schedule(self.reference_schedule.as_ref())),
+            ("reference_budget", self.reference_budget.to_string()),
             ("slice_span", show_duration(self.cut.span)),
             ("slice_bytes", self.cut.bytes.to_string()),
             ("slice_idle", show_duration(self.cut.idle)),
@@ -133,6 +148,7 @@ impl Config {
             ("lag_limit", show_duration(self.lag_limit)),
             ("shutdown_grace", show_duration(self.shutdown_grace)),
             ("recipients", self.encryption.recipients().map_or_else(|| "none".to_owned(), |to| to.texts().join(","))),
+            ("expire_schedule", self.expiry.as_ref().map_or_else(|| "none".to_owned(), |to| to.schedule.to_string())),
             ("new_lineage", self.new_lineage.to_string()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("log_level", self.log_level.clone()),
@@ -142,7 +158,7 @@ impl Config {
 
 /// Whether the value may hold a password.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "uri" | "archive" | "control")
+    matches!(key, "uri" | "archive" | "control" | "expire_archive")
 }
 
 struct Reader<'a> {
@@ -212,6 +228,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Rules without a schedule are accepted, so that one environment can serve `dr-cli expire` as well.
+    fn expiry(&mut self) -> Option<ExpirySettings> {
+        let count = |text: &str| values::whole_number(text, 1, u32::MAX);
+        let schedule = self.with_default("expire_schedule", "none", |text| {
+            if text == "none" { Ok(None) } else { text.parse::<Crontab>().map(Some) }
+        });
+        let archive = self.optional("expire_archive", location);
+        let policy = RetentionPolicy {
+            keep_last: self.optional("keep_last", count),
+            keep_for: self.optional("keep_for", parse_span),
+            pitr_window: self.optional("pitr_window", parse_span),
+            keep_monthly: self.optional("keep_monthly", count),
+            minimum_redundancy: self.with_default("minimum_redundancy", "1", count)?,
+            ..RetentionPolicy::default()
+        };
+        let schedule = schedule??;
+        if let Err(problem) = policy.check() {
+            let (value, origin) = self.layers.find("expire_schedule").unzip();
+            let (key, reason) = ("expire_schedule".to_owned(), problem.to_string());
+            self.problems.push(ConfigProblem { key, value: value.unwrap_or_default(), origin, reason });
+            return None;
+        }
+        Some(ExpirySettings { schedule, policy, archive })
+    }
+
     fn read_all(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) -> Option<Config> {
         let second = Duration::from_secs(1);
         let uri = self.required("uri", |text| {
@@ -227,9 +268,9 @@ impl Reader<'_> {
         let listen = self.with_default("listen", DEFAULT_LISTEN, |text| {
             text.parse::<SocketAddr>().map_err(|_| "must be ADDRESS:PORT, for example 127.0.0.1:9717".to_owned())
         });
-        let schedule = self.with_default("snapshot_schedule", DEFAULT_SCHEDULE, |text| {
-            if text == "none" { Ok(None) } else { text.parse().map(Some) }
-        });
+        let schedule = self.with_default("snapshot_schedule", DEFAULT_SCHEDULE, schedule_or_none);
+        let reference_schedule = self.with_default("reference_schedule", DEFAULT_REFERENCE_SCHEDULE, schedule_or_none);
+        let reference_budget = self.with_default("reference_budget", DEFAULT_REFERENCE_BUDGET, str::parse);
         let span = self
             .with_default("slice_span", "5s", |text| values::duration_between(text, second, Duration::from_hours(1)));
         let bytes = self.with_default("slice_bytes", "16MiB", |text| {
@@ -252,9 +293,11 @@ impl Reader<'_> {
         });
         let new_lineage = self.with_default("new_lineage", "false", values::yes_or_no);
         let encryption = self.encryption(read_file);
+        let expiry = self.expiry();
         let log_format = self.with_default("log_format", "text", str::parse);
         let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));
-        let exposed_secrets = ["uri", "archive", "control"].into_iter().filter(|key| self.is_exposed(key)).collect();
+        let exposed_secrets =
+            ["uri", "archive", "control", "expire_archive"].into_iter().filter(|key| self.is_exposed(key)).collect();
         Some(Config {
             uri: uri?,
             archive: archive?,
@@ -262,6 +305,8 @@ impl Reader<'_> {
             member,
             listen: listen?,
             schedule: schedule?,
+            reference_schedule: reference_schedule?,
+            reference_budget: reference_budget?,
             cut: CutPolicy { span: span?, bytes: bytes?, idle: idle? },
             compression_level: level?,
             scan_parallelism: parallelism?,
@@ -269,6 +314,7 @@ impl Reader<'_> {
             shutdown_grace: grace?,
             new_lineage: new_lineage?,
             encryption: encryption?,
+            expiry,
             log_format: log_format?,
             log_level: log_level?,
             exposed_secrets,
@@ -306,6 +352,14 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn schedule_or_none(text: &str) -> Result<Option<Crontab>, String> {
+    if text == "none" { Ok(None) } else { text.parse().map(Some) }
+}
+
+fn show_schedule(schedule: Option<&Crontab>) -> String {
+    schedule.map_or_else(|| "none".to_owned(), ToString::to_string)
 }
 
 /// Only the form: whether the store can be used is found out when it is opened.

@@ -35,6 +35,9 @@ pub enum Error {
     Diverged { member: String, detail: String },
     #[error("the archive contradicts itself: {detail}")]
     Forked { detail: String },
+    /// What the store proof found.
+    #[error("nothing may be archived at {location}: {check}: {found}")]
+    UnsafeStore { location: String, check: &'static str, found: String, remedy: &'static str },
     #[error("the archive belongs to {found}, this replica set is {own}")]
     ForeignLineage { own: LineageId, found: String },
     #[error("another snapshot is running: {holder}")]
@@ -55,8 +58,12 @@ pub enum Error {
     /// What it showed of its catalog may have been rolled back.
     #[error("{member} changed its state while its collections were listed")]
     StateChanged { member: String },
+    #[error("{member} cannot read at a cluster time")]
+    NoSnapshotReads { member: String },
     #[error("the snapshot's own window of history, ({begin}, {end}], has a hole or cannot be replayed")]
     Uncovered { begin: ClusterTime, end: ClusterTime },
+    #[error(transparent)]
+    Expiry(Box<recovery::Failure>),
     #[error("stopped")]
     Cancelled,
     #[error("cannot listen on {address}: {source}")]
@@ -129,9 +136,10 @@ impl Error {
             | Self::PositionLost { .. }
             | Self::Stale { .. }
             | Self::StateChanged { .. } => 8,
-            Self::ForeignLineage { .. } => 9,
+            Self::Expiry(failure) => failure.exit_code(),
+            Self::ForeignLineage { .. } | Self::UnsafeStore { .. } => 9,
             Self::Cancelled => 130,
-            Self::Listen { .. } | Self::NoRecipients { .. } => 2,
+            Self::Listen { .. } | Self::NoRecipients { .. } | Self::NoSnapshotReads { .. } => 2,
             Self::Format(_) | Self::Encryption(_) | Self::Uncovered { .. } | Self::Internal(_) => 1,
         }
     }
@@ -149,6 +157,11 @@ impl Error {
     }
 
     pub fn report(&self) -> Report {
+        if let Self::Expiry(failure) = self {
+            let (what, location) = (failure.what.clone(), failure.location.clone());
+            let (cause, next) = (failure.cause.clone(), failure.next.clone());
+            return Report { kind: self.kind(), what, location, cause, next };
+        }
         let (location, cause, next) = self.explain();
         let source = std::error::Error::source(self).map(|source| format!(": {source}")).unwrap_or_default();
         let what = match self {
@@ -235,6 +248,9 @@ impl Error {
                 "the URL names another cluster's archive, or this cluster was restored or re-initialised",
                 "use another --archive, or --new-lineage to keep both histories in this one",
             ),
+            Self::UnsafeStore { location, remedy, .. } => {
+                (location.clone(), "the store does not do what an archive relies on", remedy)
+            }
             Self::NoRecipients { .. } => (
                 "--recipients (TIDEMARK_RECIPIENTS)".to_owned(),
                 "without them, what follows would be stored in the clear",
@@ -258,6 +274,11 @@ impl Error {
                 "replication is behind, or the server was restored from an older state",
                 "wait, and look at replication lag",
             ),
+            Self::NoSnapshotReads { member } => (
+                member.clone(),
+                "it is older than MongoDB 5.0",
+                "leave out --reference-schedule; drills compare with queries of known answers instead",
+            ),
             Self::StateChanged { .. } => (
                 server,
                 "an election or a restart, after which the member may have rolled back what it listed",
@@ -272,7 +293,7 @@ impl Error {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
-            Self::Format(_) | Self::Encryption(_) | Self::Internal(_) => {
+            Self::Format(_) | Self::Encryption(_) | Self::Expiry(_) | Self::Internal(_) => {
                 (String::new(), "", "please report it, with the log")
             }
         }

@@ -72,6 +72,17 @@ async fn execute(command: &Command, config: &Config, stop: CancellationToken) ->
             }
             Err(error) => fail("snapshot", &error, *json),
         },
+        Command::Reference { json } => match app::take_reference(config, &stop).await {
+            Ok(reference) => {
+                if *json {
+                    println!("{}", output::reference_json(&reference));
+                } else {
+                    print!("{}", output::reference_text(&reference));
+                }
+                0
+            }
+            Err(error) => fail("reference", &error, *json),
+        },
         Command::Check { json } => {
             let results = check::check(config).await;
             let code = check::exit_code(&results);
@@ -103,6 +114,7 @@ fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
     let (name, as_json) = match command {
         Command::Run => ("run", false),
         Command::Snapshot { json, .. } => ("snapshot", *json),
+        Command::Reference { json } => ("reference", *json),
         Command::Check { json } => ("check", *json),
     };
     if as_json {

@@ -29,12 +29,15 @@ pub struct Inner {
     pub archiver_leases_lost: IntCounter,
     pub archiver_lease_held: IntGauge,
     archiver_lease_epoch: Late,
+    pub references_completed: IntCounter,
+    pub references_failed: IntCounter,
     shortfall: IntGaugeVec,
     last_snapshot: Late,
     snapshot_duration: Late,
     snapshot_bytes: Late,
     snapshot_stored_bytes: Late,
     snapshot_documents: Late,
+    last_reference: Late,
     archived_through: Late,
     archive_lag: Late,
     oplog_headroom: Late,
@@ -144,6 +147,18 @@ impl Metrics {
                 "tidemark_archiver_lease_epoch",
                 "Newest epoch of the archiver lease that this sidecar knows; each holder has the next one.",
             )?,
+            references_completed: counter(
+                "tidemark_references_completed_total",
+                "References (digests of collections at one cluster time) stored by this sidecar.",
+            )?,
+            references_failed: counter(
+                "tidemark_references_failed_total",
+                "Attempts to take a reference that failed.",
+            )?,
+            last_reference: late(
+                "tidemark_last_reference_timestamp_seconds",
+                "Cluster time of the newest reference that this sidecar stored.",
+            )?,
             shortfall,
             last_snapshot: late(
                 "tidemark_last_snapshot_timestamp_seconds",
@@ -196,6 +211,11 @@ impl Metrics {
         for late in [&self.last_snapshot, &self.snapshot_documents, &self.snapshot_bytes, &self.snapshot_stored_bytes] {
             late.forget();
         }
+    }
+
+    pub fn reference_taken(&self, at_seconds: u32) {
+        self.references_completed.inc();
+        self.last_reference.set(f64::from(at_seconds));
     }
 
     pub fn set_archived_through(&self, seconds: Option<u32>) {

@@ -1,6 +1,7 @@
 //! What the commands print: data on stdout, errors on stderr; with `--json` one object on stdout, also on error.
 
 use archive::manifest::SnapshotManifest;
+use archive::reference::Reference;
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -52,6 +53,49 @@ pub fn snapshot_line(manifest: &SnapshotManifest) -> String {
         show_bytes(totals.stored_bytes),
         manifest.member
     )
+}
+
+pub fn reference_json(reference: &Reference) -> Value {
+    let own = json!({
+        "lineage": reference.lineage,
+        "reference": {
+            "at": reference.at,
+            "member": reference.member,
+            "recorded_at": reference.recorded_at,
+            "collections": reference.collections.len(),
+            "documents": documents(reference),
+            "bytes": plain_bytes(reference),
+            "missing": reference.missing,
+        },
+    });
+    envelope("reference", "ok", 0, &Value::Null, own)
+}
+
+pub fn reference_text(reference: &Reference) -> String {
+    let mut text = format!(
+        "reference of {} stored: {} collections, {} documents, {}, read from {}\n",
+        reference.at,
+        reference.collections.len(),
+        documents(reference),
+        show_bytes(plain_bytes(reference)),
+        reference.member
+    );
+    for missing in &reference.missing {
+        let reason = serde_json::to_value(&missing.reason).unwrap_or_default();
+        let reason = reason.as_str().unwrap_or_default().replace('_', " ");
+        let namespace = missing.namespace.to_string();
+        text.push_str(&format!("not read: {} ({reason}", namespace.escape_debug()));
+        text.push_str(&if missing.detail.is_empty() { ")\n".to_owned() } else { format!(": {})\n", missing.detail) });
+    }
+    text
+}
+
+fn documents(reference: &Reference) -> u64 {
+    reference.collections.iter().map(|collection| collection.count).sum()
+}
+
+fn plain_bytes(reference: &Reference) -> u64 {
+    reference.collections.iter().map(|collection| collection.bytes).sum()
 }
 
 fn show_bytes(bytes: u64) -> String {

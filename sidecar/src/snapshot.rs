@@ -305,7 +305,11 @@ async fn list_again(
     Ok((records.iter().filter(|record| uuids.contains(&record.uuid)).count(), listing.operation_time))
 }
 
-async fn wait_until_committed(member: &SourceMember, moment: ClusterTime, stop: &CancellationToken) -> Result<()> {
+pub(crate) async fn wait_until_committed(
+    member: &SourceMember,
+    moment: ClusterTime,
+    stop: &CancellationToken,
+) -> Result<()> {
     while topology::majority_commit_point(&member.connection).await?.ts < moment {
         if !pause_unless_stopped(Duration::from_millis(100), stop).await {
             return Err(Error::Cancelled);

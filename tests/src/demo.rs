@@ -18,6 +18,7 @@ use testkit::{ReplicaSet, writers};
 
 use self::stage::Stage;
 use self::terminal::Terminal;
+use crate::archive_place::StoreKind;
 use crate::programs::{count, size};
 
 /// Orders are a little more than half of the shop's documents (`testkit::dataset`).
@@ -28,13 +29,14 @@ const PATIENCE: Duration = Duration::from_mins(3);
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     pub documents: u64,
+    pub store: StoreKind,
     /// Leave everything running at the end, until Ctrl-C.
     pub keep: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { documents: 600_000, keep: false }
+        Self { documents: 600_000, store: StoreKind::File, keep: false }
     }
 }
 
@@ -60,7 +62,7 @@ impl Story {
     }
 
     pub async fn tell(&mut self, options: Options) -> Result<()> {
-        self.set_up(options.documents).await?;
+        self.set_up(options).await?;
         let writers = self.snapshot_under_load().await?;
         let disaster = self.disaster(writers).await?;
         let target = self.find(&disaster).await?;
@@ -76,19 +78,19 @@ impl Story {
         self.stage.as_mut().context("the source was not started")
     }
 
-    async fn set_up(&mut self, documents: u64) -> Result<()> {
+    async fn set_up(&mut self, options: Options) -> Result<()> {
         let binary = tokio::task::spawn_blocking(testkit::mongod::binary).await??;
         let (major, minor) = testkit::mongod::version(&binary)?;
         self.terminal.step(&format!("mongod {major}.{minor} is {}", binary.display()));
 
         let started = Instant::now();
-        let stage = self.stage.insert(Stage::start().await?);
+        let stage = self.stage.insert(Stage::start(options.store).await?);
         self.terminal.step("A source: a replica set of three members");
         self.terminal.line(&format!("{} in {:.1} s", stage.source.uri(), started.elapsed().as_secs_f64()));
 
         self.terminal.step("A shop: several databases with indexes, views, a time-series and a capped collection");
         let client = stage.source.client();
-        let orders = (documents * 100).div_ceil(DOCUMENTS_PER_100_ORDERS);
+        let orders = (options.documents * 100).div_ceil(DOCUMENTS_PER_100_ORDERS);
         let loaded = testkit::load_shop(&client, orders, 7).await?;
         wait_for_majority(&client).await?;
         stage.products = i64::try_from(orders / 20)?;
@@ -108,7 +110,7 @@ impl Story {
         let before = stage.operations().await?;
         let started = Instant::now();
         stage.start_sidecar()?;
-        self.terminal.line(&format!("archive {}", stage.archive.url()));
+        self.terminal.line(&format!("archive {}", stage.archive.shown()));
         let snapshot = stage.first_snapshot(PATIENCE).await?;
         let written = stage.operations().await?.saturating_sub(before);
         let number = |name: &str| snapshot[name].as_u64().unwrap_or(0);
@@ -144,7 +146,7 @@ impl Story {
         let client = stage.source.client();
         self.terminal.step("The moment before: applications pause, so that its state is known");
         stage.pause(writing).await?;
-        let recovery_point = stage.lag()?;
+        let recovery_point = stage.lag().await?;
         let before = oracle::moment(&client).await?;
         // What cannot be read back later: capped collections (the server has no history of them) and what is dropped.
         let mut expected = oracle::unrepeatable(&client, before).await?;

@@ -4,8 +4,10 @@
 //! backup or restore. Everything here ends its processes and removes its files when dropped.
 
 pub mod archive_folder;
+pub mod archive_place;
 pub mod bench;
 pub mod demo;
+pub mod drills;
 pub mod faults;
 pub mod forge;
 pub mod programs;
@@ -14,5 +16,6 @@ pub mod scenario;
 pub mod small_disk;
 
 pub use archive_folder::ArchiveFolder;
+pub use drills::Drills;
 pub use restored::Restored;
 pub use scenario::{Moment, Scenario, destination, server};

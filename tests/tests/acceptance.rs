@@ -8,6 +8,10 @@ mod access;
 mod consistency;
 #[path = "acceptance/documents.rs"]
 mod documents;
+#[path = "acceptance/drills.rs"]
+mod drills;
+#[path = "acceptance/encryption.rs"]
+mod encryption;
 #[path = "acceptance/gaps.rs"]
 mod gaps;
 #[path = "acceptance/indexes.rs"]
@@ -22,6 +26,8 @@ mod not_replayable;
 mod prepared;
 #[path = "acceptance/replica_sets.rs"]
 mod replica_sets;
+#[path = "acceptance/retention.rs"]
+mod retention;
 #[path = "acceptance/schema.rs"]
 mod schema;
 #[path = "acceptance/targets.rs"]

@@ -12,11 +12,13 @@ use crate::reference::Comparison;
 use crate::{ClusterTime, Digest, DrillId, LineageId, SnapshotId};
 
 mod markdown;
+mod moment;
 mod verdict;
 
 #[cfg(test)]
 mod tests;
 
+pub use moment::random_moment;
 pub use verdict::{Verdict, VerdictReason};
 
 const WHAT: &str = "drill report";

@@ -18,11 +18,13 @@ use crate::layout::ObjectKey;
 use crate::segment::name_pair;
 use crate::{ClusterTime, CollectionUuid, Digest, LineageId, Namespace};
 
+mod choice;
 mod compare;
 
 #[cfg(test)]
 mod tests;
 
+pub use choice::{ListedName, ReferenceChoice, choose};
 pub use compare::{Comparison, Difference, DifferenceKind};
 
 const WHAT: &str = "reference";
@@ -111,9 +113,20 @@ pub enum MissingReason {
     Budget,
     /// It was dropped, renamed or its catalog changed while it was read.
     Changed,
+    /// A definition, no documents.
+    View,
+    /// Holds the server's own definitions (views, users, roles), which a restore makes anew instead of copying bytes.
+    System,
     Failed,
     #[serde(untagged)]
     Other(String),
+}
+
+impl MissingReason {
+    /// Whether no document of a user goes unproven because of it.
+    pub fn is_about_definitions(&self) -> bool {
+        matches!(self, Self::View | Self::System)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ use crate::{ClusterTime, SnapshotId};
 mod duration;
 mod error;
 
+pub use duration::parse_span;
 pub use error::{ParseTargetError, TARGET_GRAMMAR, TargetProblem};
 
 /// What `--to` says.

@@ -3,11 +3,13 @@
 //! A listing alone tells what there is; only manifests and gap records are read on top of it. What cannot be used is a
 //! finding in the catalog, never silently absent.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use archive::archive_marker::ArchiveMarker;
 use archive::catalog::{Catalog, Finding, StoredSlice};
 use archive::collection_page::{CollectionRecord, PageHeader, decode_page};
+use archive::encryption::{Identities, RecipientsRecord};
 use archive::gap::Gap;
 use archive::high_water::HighWater;
 use archive::layout::ObjectKey;
@@ -16,12 +18,16 @@ use archive::plan::{Nearest, NotRestorable, RestorePlan, plan_restore};
 use archive::target::{ParseTargetError, RestoreTarget};
 use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, TryStreamExt, stream};
-use store::{ObjectStore, ObjectStoreExt};
+use store::{ListedObject, ObjectStore, ObjectStoreExt};
 
 use crate::failure::{Failure, FailureKind, Result};
 
+mod content;
 mod lineages;
+mod proofs;
 
+pub use content::NeedsKey;
+pub(crate) use content::{Content, ContentError};
 pub use lineages::Lineages;
 pub(crate) use lineages::no_lineage;
 
@@ -37,6 +43,9 @@ pub struct ArchiveReader {
     /// Where `control/` lies.
     control: Arc<dyn ObjectStore>,
     marker: ArchiveMarker,
+    identities: Option<Arc<Identities>>,
+    /// Of the lineages for which somebody asked.
+    recipients: Arc<tokio::sync::Mutex<HashMap<LineageId, Arc<[RecipientsRecord]>>>>,
 }
 
 impl ArchiveReader {
@@ -49,7 +58,7 @@ impl ArchiveReader {
                 .then("check --archive; `sidecar run` makes the archive")
         })?;
         let marker = ArchiveMarker::from_json(&bytes).map_err(|error| record_failure(&error, &*store, &key))?;
-        Ok(Self { control: Arc::clone(&store), store, marker })
+        Ok(Self { control: Arc::clone(&store), store, marker, identities: None, recipients: Arc::default() })
     }
 
     /// Mutable objects lie in another place, because the archive itself cannot be overwritten.
@@ -94,7 +103,7 @@ impl ArchiveReader {
                 Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
             }
         }
-        for object in self.store.list_all(&ObjectKey::slices_prefix(lineage)).await? {
+        for object in self.listed_slices(lineage).await? {
             match object.key.parse::<ObjectKey>() {
                 Ok(ObjectKey::Slice { id, encrypted, .. }) if object.size > 0 => {
                     catalog.slices.push(StoredSlice { id, stored_bytes: object.size, encrypted });
@@ -114,6 +123,21 @@ impl ArchiveReader {
             }
         }
         Ok(catalog)
+    }
+
+    /// Everything below the folders of days, which are listed side by side: a year is some thousand pages.
+    async fn listed_slices(&self, lineage: &LineageId) -> Result<Vec<ListedObject>> {
+        let prefix = ObjectKey::slices_prefix(lineage);
+        let days = self.store.list_folders(&prefix).await?;
+        let pages: Vec<Vec<ListedObject>> = stream::iter(days)
+            .map(|day| {
+                let folder = format!("{prefix}{day}/");
+                async move { self.store.list_all(&folder).await }
+            })
+            .buffered(CONCURRENT_READS)
+            .try_collect()
+            .await?;
+        Ok(pages.into_iter().flatten().collect())
     }
 
     /// How far the archive once reached. It is only a hint, so a mark that cannot be read or used never stops anybody.
@@ -165,8 +189,10 @@ impl ArchiveReader {
         let record = &manifest.pages[page];
         let header =
             PageHeader { lineage: manifest.lineage.clone(), snapshot: manifest.snapshot.clone(), page: record.page };
-        let key = header.key(false).to_string();
-        let bytes = self.store.get_bytes(&key, PAGE_LIMIT).await?.ok_or_else(|| {
+        let object = header.key(manifest.is_encrypted());
+        let key = object.to_string();
+        let unreadable = |error: ContentError| error.into_failure("the snapshot's collection list", self.place(&key));
+        let bytes = self.whole(&object, PAGE_LIMIT).await.map_err(unreadable)?.ok_or_else(|| {
             Failure::integrity(format!("`{key}`, a part of the snapshot's collection list, is missing"))
                 .at(self.place(&key))
         })?;
@@ -239,10 +265,16 @@ impl ArchiveReader {
     pub async fn missing_object(&self, lineage: &LineageId, snapshot: &SnapshotId) -> Result<Option<String>> {
         let manifest = self.manifest(lineage, snapshot).await?;
         let prefix = ObjectKey::segments_prefix(lineage, snapshot);
-        let stored: std::collections::HashMap<String, u64> =
+        let stored: HashMap<String, u64> =
             self.store.list_all(&prefix).await?.into_iter().map(|object| (object.key, object.size)).collect();
         for page in 0..manifest.pages.len() {
-            for collection in self.collections(&manifest, page).await? {
+            let collections = match self.collections(&manifest, page).await {
+                Ok(collections) => collections,
+                // Which ones there should be is not known without the key, but how many and how large they are.
+                Err(failure) if failure.kind == FailureKind::Key => return Ok(missing_by_totals(&manifest, &stored)),
+                Err(failure) => return Err(failure),
+            };
+            for collection in collections {
                 for segment in &collection.segments {
                     let key = segment_key(&manifest, &collection, segment.part).to_string();
                     match stored.get(&key) {
@@ -281,6 +313,17 @@ impl ArchiveReader {
     }
 }
 
+/// What the manifest alone says about segments that are gone.
+fn missing_by_totals(manifest: &SnapshotManifest, stored: &HashMap<String, u64>) -> Option<String> {
+    let (count, bytes) = (stored.len() as u64, stored.values().sum::<u64>());
+    let totals = &manifest.totals;
+    // Segments of an interrupted scan may lie there besides.
+    (count < totals.segments || bytes < totals.stored_bytes).then(|| {
+        let (segments, stored_bytes) = (totals.segments, totals.stored_bytes);
+        format!("{count} segments of {bytes} bytes are there, {segments} of {stored_bytes} were written")
+    })
+}
+
 /// The key of a collection's segment in a snapshot.
 pub fn segment_key(manifest: &SnapshotManifest, collection: &CollectionRecord, part: u32) -> ObjectKey {
     ObjectKey::Segment {
@@ -288,7 +331,7 @@ pub fn segment_key(manifest: &SnapshotManifest, collection: &CollectionRecord, p
         snapshot: manifest.snapshot.clone(),
         uuid: collection.uuid,
         part,
-        encrypted: false,
+        encrypted: manifest.is_encrypted(),
     }
 }
 

@@ -13,12 +13,13 @@ use archive::manifest::PublishedManifest;
 use archive::retention::{
     Clock, Operation, RetentionError, RetentionInput, RetentionPlan, RetentionPolicy, Step, plan_retention,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use store::{Created, ObjectStoreExt as _};
 
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::holds::notice::{self, NoticeGuard};
 use crate::progress::{Progress, Unit};
 
 mod inventory;
@@ -28,8 +29,6 @@ use inventory::Inventory;
 
 /// Beyond that one of the two clocks is wrong, and nobody knows which.
 const MOST_DRIFT: Duration = Duration::from_mins(5);
-/// How long a restore waits for an expiry that died.
-const NOTICE_LASTS: Duration = Duration::from_hours(1);
 
 /// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -62,23 +61,19 @@ pub async fn apply(
     if shown.steps.is_empty() {
         return Ok((shown, Expired::default()));
     }
-    if let Some(other) = reader.expiring(lineage).await?
-        && other.expires_at > Timestamp::now()
-        && other.by != by
-    {
+    if let Some(other) = notice::living(reader, lineage).await? {
         return Err(Failure::new(FailureKind::LeaseHeld, "another expiry is at work")
             .at(reader.place(lineage.as_str()))
-            .because(format!("{} began it", other.by))
-            .then(format!("wait for it; when it is dead, the same command works after {}", other.expires_at)));
+            .because(format!("{} began it, and lives", other.by))
+            .then("wait for it; then the same command again"));
     }
-    let ends = SignedDuration::try_from(NOTICE_LASTS).ok().and_then(|lasts| Timestamp::now().checked_add(lasts).ok());
-    let notice = shown.notice(by, ends.unwrap_or(Timestamp::MAX));
-    let key = archive::retention::Expiring::key(lineage)
-        .map_err(|error| Failure::new(FailureKind::Unexpected, error.to_string()))?;
-    reader.put_control(&key, notice.to_json()).await?;
+    let notice = shown.notice(by, notice::end());
+    let guard = NoticeGuard::write(reader, lineage, &notice).await?;
     let carried_out = carry_out(reader, lineage, policy, &notice, progress).await;
-    reader.control().delete(&key.to_string()).await?;
-    carried_out
+    let removed = guard.remove().await;
+    let done = carried_out?;
+    removed?;
+    Ok(done)
 }
 
 async fn carry_out(

@@ -6,7 +6,7 @@
 use archive::catalog::Finding;
 use archive::json_record::RecordError;
 use archive::layout::{ObjectKey, ParseKeyError};
-use archive::retention::{Expiring, Freeze, Pin, Protection};
+use archive::retention::{Freeze, Pin, Protection};
 use archive::{LineageId, layout};
 use store::ObjectStoreExt as _;
 
@@ -14,6 +14,8 @@ use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
 
 mod guard;
+pub(crate) mod notice;
+mod pinning;
 
 pub use guard::{ProtectionGuard, protect};
 
@@ -61,18 +63,15 @@ impl ArchiveReader {
         Ok(records)
     }
 
-    pub async fn put_pin(&self, lineage: &LineageId, pin: &Pin) -> Result<()> {
+    async fn put_pin(&self, lineage: &LineageId, pin: &Pin) -> Result<()> {
         let key = pin.key(lineage).map_err(|error| invalid_id(&pin.id, &error))?;
         self.put_control(&key, pin.to_json()).await
     }
 
-    /// `false` when there is no such pin.
-    pub async fn remove_pin(&self, lineage: &LineageId, id: &str) -> Result<bool> {
+    async fn remove_pin(&self, lineage: &LineageId, id: &str) -> Result<()> {
         let key = format!("{}{id}.json", Pin::prefix(lineage));
         key.parse::<layout::ObjectKey>().map_err(|error| invalid_id(id, &error))?;
-        let is_there = self.control().head(&key).await?.is_some();
-        self.control().delete(&key).await?;
-        Ok(is_there)
+        Ok(self.control().delete(&key).await?)
     }
 
     pub async fn freeze(&self, lineage: &LineageId, freeze: &Freeze) -> Result<()> {
@@ -85,15 +84,6 @@ impl ArchiveReader {
         let is_there = self.control().head(&key).await?.is_some();
         self.control().delete(&key).await?;
         Ok(is_there)
-    }
-
-    pub(crate) async fn expiring(&self, lineage: &LineageId) -> Result<Option<Expiring>> {
-        let key = Expiring::key(lineage).map_err(|error| unexpected(&error))?.to_string();
-        let Some(body) = self.control().get_bytes(&key, LIMIT).await? else { return Ok(None) };
-        let damaged = |problem: RecordError| {
-            Failure::integrity(format!("the notice of an expiry cannot be read: {problem}")).at(self.place(&key))
-        };
-        Expiring::from_json(&body).map(Some).map_err(damaged)
     }
 
     pub(crate) async fn put_control(&self, key: &ObjectKey, body: Result<Vec<u8>, RecordError>) -> Result<()> {

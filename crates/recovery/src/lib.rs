@@ -6,16 +6,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod archive_reader;
+pub mod drill;
 pub mod expire;
 mod failure;
 mod find;
 pub mod holds;
+pub mod keys;
 mod oplog_stream;
 mod progress;
 mod restore;
 mod verify;
 
-pub use archive_reader::{ArchiveReader, Lineages, segment_key};
+pub use archive_reader::{ArchiveReader, Lineages, NeedsKey, segment_key};
 pub use failure::{Failure, FailureKind, Result};
 pub use find::{
     FindQuery, FindResult, Match, NamespaceFilter, ParseBoundError, ParseFilterError, Scanned, TimeBound, find,
@@ -25,6 +27,8 @@ pub use oplog_stream::{OplogEvent, OplogStream};
 pub use progress::{Progress, Silent, Unit};
 pub use restore::{
     Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries,
-    predict_seconds, release, restore,
+    examine_destination, predict_seconds, release, restore,
 };
-pub use verify::{Checked, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify};
+pub use verify::{
+    Checked, ClosedObjects, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify,
+};

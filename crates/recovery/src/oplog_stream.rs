@@ -8,10 +8,9 @@ use archive::catalog::StoredSlice;
 use archive::framed::{Block, FormatError};
 use archive::slice::{EntryStamp, SliceDecoder, SliceEvent};
 use archive::{ClusterTime, Digest, LineageId};
-use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::archive_reader::ArchiveReader;
+use crate::archive_reader::{ArchiveReader, ContentError};
 use crate::failure::{Failure, Result};
 
 /// Decoded blocks (about 1 MiB each) that may wait for the consumer.
@@ -71,15 +70,16 @@ struct ChainReader {
 impl ChainReader {
     /// Reads one slice; `watch` is where the next one starts. `false` when the consumer is gone.
     async fn slice(&mut self, slice: &StoredSlice, watch: Option<ClusterTime>) -> Result<bool> {
-        let key = slice.id.key(&self.lineage, false).to_string();
-        let place = self.reader.place(&key);
+        let key = slice.id.key(&self.lineage, slice.encrypted);
+        let place = self.reader.place(&key.to_string());
         let damaged =
             |error: FormatError| Failure::integrity(format!("an oplog slice cannot be used: {error}")).at(&place);
         let expected = self.known.take();
         let mut decoder = SliceDecoder::new(self.lineage.clone(), slice.id);
-        let mut chunks = self.reader.store().get(&key, None).await?;
-        while let Some(chunk) = chunks.next().await {
-            decoder.feed(&chunk?);
+        let unreadable = |error: ContentError| error.into_failure("an oplog slice", place.clone());
+        let mut content = self.reader.content(&key).await.map_err(unreadable)?;
+        while let Some(chunk) = content.next().await.map_err(unreadable)? {
+            decoder.feed(&chunk);
             while let Some(event) = decoder.next_event().map_err(damaged)? {
                 match event {
                     SliceEvent::Header(header) => {

@@ -34,10 +34,13 @@ use replset::{ConnectOptions, Destination};
 
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::holds::{ProtectionGuard, protect};
 use crate::progress::Progress;
 
 pub use release::{ReleaseReport, release};
 pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEntries, predict_seconds};
+
+pub use preflight::examine_destination;
 
 use attempts::Attempts;
 use check::Checked;
@@ -70,6 +73,8 @@ struct Context {
     state: Arc<RestoreState>,
     progress: Arc<dyn Progress>,
     connections: usize,
+    /// Keeps what is read from being expired.
+    protection: ProtectionGuard,
     /// Whether capped collections are created without limits of their own at first.
     sets_capped_limits_later: bool,
 }
@@ -126,6 +131,7 @@ pub async fn restore(
         seconds: started.elapsed().as_secs_f64(),
     });
     report.notes.extend(attempts.notes());
+    context.protection.release().await;
     Ok(report)
 }
 
@@ -154,9 +160,14 @@ async fn attempt(
     phases.begin("preflight");
     let destination = Destination::open(&options.destination_uri, connect).await?;
     let (state, plan) = preflight::check(reader, &destination, &id, plan.clone()).await?;
+    let protection = protect(reader, &plan, &format!("a restore into {}", destination.server())).await?;
+    if let Some(warning) = protection.warning() {
+        progress.note(warning);
+    }
     let sets_capped_limits_later = create::can_limit_capped(&destination.server_version().await?.version);
     let mut context = Context {
         sets_capped_limits_later,
+        protection,
         reader: reader.clone(),
         destination,
         state: Arc::new(state),

@@ -3,6 +3,7 @@
 //! Reads only, and goes on after a finding: the report names every object that is wrong. It trusts nothing that it has not
 //! checked itself, so a lineage whose own record is broken is verified as well. Called by `dr-cli verify`.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ mod records;
 mod sample;
 mod snapshot;
 
+use content::Unproven;
 use findings::Findings;
 pub use sample::Sample;
 
@@ -93,6 +95,16 @@ pub struct VerifyCoverage {
     pub lineages: Vec<CoveredLineage>,
 }
 
+/// Encrypted objects that could not be looked into with the identities that were given: not known to be good.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClosedObjects {
+    pub objects: u64,
+    /// As stored.
+    pub bytes: u64,
+    /// Whose identities open them, as the archive records it.
+    pub recipients: BTreeSet<String>,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
     pub level: VerifyLevel,
@@ -104,6 +116,8 @@ pub struct VerifyReport {
     /// Whether an object is wrong or missing: without that, findings say only that nothing can be restored yet.
     #[serde(skip)]
     pub is_damaged: bool,
+    /// At level `list` only what hides the names of other objects counts.
+    pub needs_key: Option<ClosedObjects>,
     /// What is remarkable but not wrong: unfinished snapshots, recorded gaps, foreign objects.
     pub notes: Vec<Finding>,
 }
@@ -114,6 +128,25 @@ struct Context<'a> {
     options: VerifyOptions,
     progress: &'a dyn Progress,
     findings: Findings,
+}
+
+impl Context<'_> {
+    /// Takes down how the proof of one object ended; `None` when it is not proven.
+    fn account<T>(&mut self, key: &ObjectKey, stored_bytes: u64, outcome: Result<T, Unproven>) -> Result<Option<T>> {
+        match outcome {
+            Ok(proven) => {
+                self.findings.checked(stored_bytes);
+                return Ok(Some(proven));
+            }
+            Err(Unproven::Wrong(problem)) => {
+                self.findings.checked(stored_bytes);
+                self.findings.add(key.to_string(), problem);
+            }
+            Err(Unproven::NeedsKey(needed)) => self.findings.needs_key(stored_bytes, &needed.recipients),
+            Err(Unproven::Failed(failure)) => return Err(*failure),
+        }
+        Ok(None)
+    }
 }
 
 /// Verifies one lineage, or all there are.

@@ -9,11 +9,13 @@
 pub mod connect;
 pub mod destination;
 pub mod error;
+pub mod initiate;
 pub mod listing;
 pub mod oplog;
 pub mod privileges;
 pub mod raw;
 pub mod scan;
+pub mod snapshot_read;
 pub mod topology;
 
 pub use connect::{ConnectOptions, Connection, Reply};

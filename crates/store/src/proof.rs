@@ -47,6 +47,8 @@ pub struct Check {
     pub found: String,
     /// What to do about it; empty where nothing has to be done.
     pub remedy: &'static str,
+    /// The error that kept it from being tried to its end.
+    pub error: Option<ErrorKind>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,14 +96,15 @@ struct Trouble {
     verdict: Verdict,
     found: String,
     remedy: &'static str,
+    error: Option<ErrorKind>,
 }
 
 fn broken(found: impl Into<String>, remedy: &'static str) -> Trouble {
-    Trouble { verdict: Verdict::Broken, found: found.into(), remedy }
+    Trouble { verdict: Verdict::Broken, found: found.into(), remedy, error: None }
 }
 
 fn doubtful(found: impl Into<String>, remedy: &'static str) -> Trouble {
-    Trouble { verdict: Verdict::Doubtful, found: found.into(), remedy }
+    Trouble { verdict: Verdict::Doubtful, found: found.into(), remedy, error: None }
 }
 
 impl From<StoreError> for Trouble {
@@ -112,19 +115,19 @@ impl From<StoreError> for Trouble {
             ErrorKind::NoSpace => "make room, or raise the quota",
             _ => "",
         };
-        broken(error.to_string(), remedy)
+        Self { error: Some(error.kind()), ..broken(error.to_string(), remedy) }
     }
 }
 
 fn judged(name: &'static str, found: Found) -> Check {
     match found {
-        Ok(found) => Check { name, verdict: Verdict::Holds, found, remedy: "" },
-        Err(Trouble { verdict, found, remedy }) => Check { name, verdict, found, remedy },
+        Ok(found) => Check { name, verdict: Verdict::Holds, found, remedy: "", error: None },
+        Err(Trouble { verdict, found, remedy, error }) => Check { name, verdict, found, remedy, error },
     }
 }
 
 fn skipped(name: &'static str, why: &str) -> Check {
-    Check { name, verdict: Verdict::Skipped, found: why.to_owned(), remedy: "" }
+    Check { name, verdict: Verdict::Skipped, found: why.to_owned(), remedy: "", error: None }
 }
 
 impl Prover<'_> {

@@ -12,13 +12,25 @@ pub fn path(variable: &str, script: &str) -> Result<PathBuf> {
         ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
         return Ok(path);
     }
+    let path = last_line(script)?;
+    ensure!(path.is_file(), "{script} printed no path: {}", path.display());
+    Ok(path)
+}
+
+/// Debian's `age`.
+pub fn age() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("AGE") {
+        return Ok(named.into());
+    }
+    Ok(last_line("fetch-age.sh")?.join("age"))
+}
+
+fn last_line(script: &str) -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(script);
     let output = Command::new(&script).output().with_context(|| format!("run {}", script.display()))?;
     if !output.status.success() {
         bail!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let path = PathBuf::from(text.lines().last().unwrap_or_default());
-    ensure!(path.is_file(), "{} printed no path: {text}", script.display());
-    Ok(path)
+    Ok(PathBuf::from(text.lines().last().unwrap_or_default()))
 }

@@ -56,6 +56,9 @@ impl WriterCounts {
 struct Shared {
     stop: AtomicBool,
     acknowledged: Vec<AtomicU64>,
+    /// One insert into the capped collection at a time: the server reserves the oplog's times before it takes the lock under
+    /// which it assigns record ids, so of two at once the primary may keep the later one first, unlike its own secondaries.
+    ring: tokio::sync::Mutex<()>,
 }
 
 /// Running writers; dropping them asks them to stop without waiting.

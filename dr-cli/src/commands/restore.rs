@@ -14,7 +14,7 @@ use crate::{confirm, saved_plan};
 pub async fn run(context: &Context, args: RestoreArgs) -> Result<Report> {
     // Before anything is read: an answer that cannot be given is known at once.
     if !args.yes && !confirm::is_possible() {
-        return Err(confirm::refusal());
+        return Err(confirm::refusal("a restore writes into the destination", "dr-cli plan --to …"));
     }
     let reader = context.open().await?;
     let plan = choose_plan(context, &reader, &args).await?;

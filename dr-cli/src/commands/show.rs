@@ -68,8 +68,10 @@ pub async fn run(context: &Context, args: &ShowArgs) -> Result<Report> {
     let mut collections: Vec<_> = reader.all_collections(&manifest).await?.iter().map(shown_collection).collect();
     collections.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     let examined = catalog::examine(&reader, catalog.with_only(&id)).await?;
-    let damaged = examined.snapshots.first().and_then(SnapshotSummary::defect);
-    let shown = Shown { snapshot: shown_snapshot(manifest, damaged), collections, findings };
+    let examined = examined.snapshots.first();
+    let damaged = examined.and_then(SnapshotSummary::defect);
+    let pinned = examined.is_some_and(|snapshot| snapshot.pinned);
+    let shown = Shown { snapshot: shown_snapshot(manifest, damaged, pinned), collections, findings };
     let has_findings = shown.snapshot.damaged.is_some() || !shown.findings.is_empty();
     Ok(Report::new(&shown, text(&shown))?.with_findings_if(has_findings))
 }
@@ -103,7 +105,7 @@ fn snapshot_id(text: &str) -> Result<SnapshotId> {
     })
 }
 
-fn shown_snapshot(manifest: SnapshotManifest, damaged: Option<String>) -> ShownSnapshot {
+fn shown_snapshot(manifest: SnapshotManifest, damaged: Option<String>, pinned: bool) -> ShownSnapshot {
     ShownSnapshot {
         id: manifest.snapshot,
         lineage: manifest.lineage,
@@ -120,7 +122,7 @@ fn shown_snapshot(manifest: SnapshotManifest, damaged: Option<String>) -> ShownS
         server_version: manifest.server_version,
         fcv: manifest.fcv,
         member: manifest.member,
-        pinned: false,
+        pinned,
         damaged,
     }
 }

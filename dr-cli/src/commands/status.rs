@@ -2,9 +2,10 @@
 
 use archive::catalog::{Catalog, Finding, SnapshotSummary};
 use archive::coverage::{Break, Coverage, CoverageProblem, RestoreWindow};
+use archive::drill::Verdict;
 use archive::lineage::{LineageRecord, Parent};
-use archive::{ClusterTime, LineageId};
-use recovery::Result;
+use archive::{ClusterTime, DrillId, LineageId};
+use recovery::{ArchiveReader, Result};
 use serde::Serialize;
 
 use crate::catalog;
@@ -33,16 +34,22 @@ struct LineageStatus {
     archived_through: Option<ClusterTime>,
     archived_through_age_seconds: Option<i64>,
     last_snapshot: Option<SnapshotSummary>,
-    /// Drills are not part of this release.
     last_drill: Option<LastDrill>,
     findings: Vec<Finding>,
 }
 
 #[derive(Serialize)]
 struct LastDrill {
-    id: String,
-    verdict: String,
+    id: DrillId,
+    verdict: Verdict,
     at: String,
+}
+
+/// The newest drill whose report can be read, and what is wrong with newer ones.
+async fn last_drill(reader: &ArchiveReader, lineage: &LineageId) -> Result<(Option<LastDrill>, Vec<Finding>)> {
+    let (drills, unusable) = reader.drills(lineage, 1).await?;
+    let last = drills.into_iter().next();
+    Ok((last.map(|report| LastDrill { id: report.id, verdict: report.verdict, at: report.finished_at }), unusable))
 }
 
 pub async fn run(context: &Context) -> Result<Report> {
@@ -51,7 +58,11 @@ pub async fn run(context: &Context) -> Result<Report> {
     let (records, findings) = context.lineages(&reader).await?;
     for record in records {
         let catalog = catalog::inspect(&reader, &record.lineage).await?;
-        lineages.push(lineage_status(record, &catalog, jiff::Timestamp::now().as_second()));
+        let (last_drill, unusable) = last_drill(&reader, &record.lineage).await?;
+        let mut status = lineage_status(record, &catalog, jiff::Timestamp::now().as_second());
+        status.last_drill = last_drill;
+        status.findings.extend(unusable);
+        lineages.push(status);
     }
     let has_findings = !findings.is_empty() || lineages.iter().any(|lineage| !lineage.findings.is_empty());
     let location = reader.store().location().to_owned();

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use archive::LineageId;
-use recovery::{Failure, FailureKind, Result, Sample, VerifyLevel, VerifyOptions, VerifyReport};
+use recovery::{
+    ArchiveReader, ClosedObjects, Failure, FailureKind, NeedsKey, Result, Sample, VerifyLevel, VerifyOptions,
+    VerifyReport,
+};
 
 use crate::args::VerifyArgs;
 use crate::context::Context;
@@ -24,6 +27,9 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
     let options = VerifyOptions { level: args.level, sample, concurrency: CONCURRENT_OBJECTS };
     let report = recovery::verify(&reader, lineage.as_ref(), options, Arc::clone(&context.progress)).await?;
     let output = Report::new(&report, text(&report))?;
+    if let Some(closed) = report.needs_key.as_ref().filter(|_| !report.is_damaged && report.level > VerifyLevel::List) {
+        return Ok(output.with_ending(Ending::Failed(unproven(closed, &reader))));
+    }
     let Some(first) = report.findings.first() else { return Ok(output) };
     if !report.is_damaged {
         // Nothing is wrong with what is there, but it is no backup.
@@ -42,6 +48,16 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
     .because("an object was changed, cut, swapped or deleted after it was written")
     .then("dr-cli status shows what can be restored without it; sidecar snapshot makes a new start");
     Ok(output.with_ending(Ending::Failed(failure)))
+}
+
+/// Nothing is known to be wrong, and nothing to be good.
+fn unproven(closed: &ClosedObjects, reader: &ArchiveReader) -> Failure {
+    let needed = NeedsKey { recipients: closed.recipients.iter().cloned().collect(), offered: reader.identities() };
+    let failure = needed.failure(reader.store().location());
+    let count = plural(closed.objects, "object");
+    let what =
+        failure.what.replacen("it is encrypted, and needs", "that could not be looked into; the archive needs", 1);
+    Failure { what: format!("{count} {what}"), ..failure }
 }
 
 fn parse_lineage(text: &str) -> Result<LineageId> {
@@ -82,6 +98,11 @@ fn text(report: &VerifyReport) -> String {
         list.extend(windows.map(|window| ("restorable", window)));
     }
     let mut text = format!("Verification\n{}", facts(&list));
+    if let Some(closed) = &report.needs_key {
+        let (objects, size) = (plural(closed.objects, "object"), bytes(closed.bytes));
+        let recipients: Vec<&str> = closed.recipients.iter().map(String::as_str).collect();
+        text.push_str(&format!("NEEDS KEY: {objects} of {size}, encrypted to {}\n", recipients.join(" or ")));
+    }
     for note in &report.notes {
         text.push_str(&format!("note: {}: {}\n", note.object, note.problem));
     }
@@ -92,6 +113,7 @@ fn text(report: &VerifyReport) -> String {
         _ if !report.is_damaged && report.findings_total > 0 => {
             text.push_str("What was checked is sound, but it is not enough to restore anything.\n");
         }
+        0 if report.needs_key.is_some() => text.push_str("What could be checked is sound; the rest needs a key.\n"),
         0 => text.push_str("Everything that was checked is sound.\n"),
         total if total > report.findings.len() as u64 => {
             text.push_str(&format!("{} findings, of which the first are shown.\n", count(total)));

@@ -14,7 +14,7 @@ fn a_sound_archive_verifies_at_every_level() {
             object,
             json!({
                 "schema": 1, "command": "verify", "outcome": "ok", "exit_code": 0, "error": null, "level": level,
-                "checked": null, "coverage": null, "findings": [], "findings_total": 0, "notes": [],
+                "checked": null, "coverage": null, "findings": [], "findings_total": 0, "needs_key": null, "notes": [],
             })
         );
         // lineage, 3 slices, and twice: manifest, start, page, 3 segments.

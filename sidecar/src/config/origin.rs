@@ -28,13 +28,15 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 28] = [
     "uri",
     "archive",
     "control",
     "member",
     "listen",
     "snapshot_schedule",
+    "reference_schedule",
+    "reference_budget",
     "slice_span",
     "slice_bytes",
     "slice_idle",
@@ -45,6 +47,13 @@ pub const KEYS: [&str; 19] = [
     "new_lineage",
     "recipients",
     "recipients_file",
+    "expire_schedule",
+    "expire_archive",
+    "keep_last",
+    "keep_for",
+    "pitr_window",
+    "keep_monthly",
+    "minimum_redundancy",
     "log_format",
     "log_level",
     "config",

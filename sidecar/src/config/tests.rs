@@ -23,6 +23,8 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(config.cut.bytes, 16 << 20);
     assert_eq!(config.cut.idle, Duration::from_mins(1));
     assert!(config.schedule.is_some());
+    assert!(config.reference_schedule.is_none(), "nobody gets a reference unasked");
+    assert_eq!(config.reference_budget.to_string(), "240s");
     assert_eq!(config.control_url(), "file:///a");
 }
 
@@ -50,13 +52,26 @@ fn every_mistake_is_reported_at_once() {
         ("snapshot_schedule", "0 25 * * *"),
         ("slice_span", "10ms"),
         ("slice_bytes", "1"),
+        ("reference_schedule", "now"),
+        ("reference_budget", "much"),
         ("config", "/etc/t.toml"),
     ]);
     let problems = load(&flags, &Map::from([("TIDEMARK_MEMBER", "h")]), Some("slice_idel = \"5s\"")).unwrap_err();
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         keys,
-        ["slice_idel", "uri", "archive", "member", "listen", "snapshot_schedule", "slice_span", "slice_bytes"]
+        [
+            "slice_idel",
+            "uri",
+            "archive",
+            "member",
+            "listen",
+            "snapshot_schedule",
+            "reference_schedule",
+            "reference_budget",
+            "slice_span",
+            "slice_bytes"
+        ]
     );
     let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(!text.contains("hunter2"), "{text}");

@@ -39,6 +39,23 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(refuse)
 }
 
+/// A duration, a size, or both: `4m`, `50GiB`, `4m,50GiB`.
+pub fn time_and_bytes(text: &str) -> Result<(Option<Duration>, Option<u64>), String> {
+    let (mut time, mut size) = (None, None);
+    for part in text.split(',').map(str::trim) {
+        let (parsed_time, parsed_size) = (duration(part).ok(), bytes(part).ok().filter(|bytes| *bytes > 0));
+        let is_new = match (parsed_time, parsed_size) {
+            (Some(parsed), _) => time.replace(parsed).is_none(),
+            (None, Some(parsed)) => size.replace(parsed).is_none(),
+            (None, None) => false,
+        };
+        if !is_new {
+            return Err(format!("`{text}` is no budget; write a time, a size or both: `4m`, `50GiB`, `4m,50GiB`"));
+        }
+    }
+    Ok((time, size))
+}
+
 pub fn whole_number<T>(text: &str, least: T, most: T) -> Result<T, String>
 where
     T: Copy + std::str::FromStr + PartialOrd + std::fmt::Display,
@@ -60,6 +77,17 @@ pub fn yes_or_no(text: &str) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_is_a_time_a_size_or_both_in_any_order() {
+        let (minute, gib) = (Some(Duration::from_mins(1)), Some(1 << 30));
+        assert_eq!(time_and_bytes("1m"), Ok((minute, None)));
+        assert_eq!(time_and_bytes("1GiB"), Ok((None, gib)));
+        assert_eq!(time_and_bytes("1 GiB, 60s"), Ok((minute, gib)));
+        for wrong in ["", ",", "1m,", "1m,2m", "1GiB,2GiB", "all", "0"] {
+            assert!(time_and_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_and_sizes_carry_their_unit() {

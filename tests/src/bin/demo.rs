@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
+use e2e::archive_place::StoreKind;
 use e2e::demo::{Options, Story};
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "usage: demo [--documents N] [--keep]
+const USAGE: &str = "usage: demo [--documents N] [--store file|s3|azure] [--keep]
 
   --documents N  how many documents the shop has [default: 600000]
+  --store KIND   where the archive is: a folder, an S3 server, Azurite (fetched when needed) [default: file]
   --keep         leave servers and archive as they are at the end, until Ctrl-C";
 
 fn options() -> Result<Options, String> {
@@ -21,6 +23,10 @@ fn options() -> Result<Options, String> {
                 options.documents = number
                     .filter(|number| (200..=100_000_000).contains(number))
                     .ok_or_else(|| format!("--documents needs a number from 200 to 100,000,000\n{USAGE}"))?;
+            }
+            "--store" => {
+                let kind = arguments.next().and_then(|name| StoreKind::named(&name));
+                options.store = kind.ok_or_else(|| format!("--store needs file, s3 or azure\n{USAGE}"))?;
             }
             _ => return Err(USAGE.to_owned()),
         }

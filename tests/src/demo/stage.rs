@@ -10,7 +10,7 @@ use testkit::writers::Writers;
 use testkit::{ReplicaSet, Sidecar, start_writers};
 
 use super::clerk::{self, Clerk};
-use crate::archive_folder::ArchiveFolder;
+use crate::archive_place::{ArchivePlace, StoreKind};
 use crate::programs::{Measured, binary, free_port, measure, measure_shown, sidecar_status, tail};
 
 const TAIL_LINES: usize = 15;
@@ -20,7 +20,7 @@ const LINE_CHARACTERS: usize = 300;
 #[derive(Debug)]
 pub struct Stage {
     pub source: ReplicaSet,
-    pub archive: ArchiveFolder,
+    pub archive: ArchivePlace,
     /// How many products the shop has.
     pub products: i64,
     /// The last acknowledged ledger entry of each writer, when they paused first.
@@ -54,10 +54,10 @@ pub fn mongod_tail(name: &str, set: &ReplicaSet) -> String {
 }
 
 impl Stage {
-    pub async fn start() -> Result<Self> {
+    pub async fn start(store: StoreKind) -> Result<Self> {
         Ok(Self {
             source: replica_set().await?,
-            archive: ArchiveFolder::new()?,
+            archive: ArchivePlace::start(store).await?,
             products: 1,
             ledger_before_disaster: Vec::new(),
             next_order: 0,
@@ -163,8 +163,9 @@ impl Stage {
 
     /// How many seconds of writes only the source holds now, at most: judged by the names of the slices that are in the
     /// archive, not by what the sidecar says. (A cluster time has whole seconds.)
-    pub fn lag(&self) -> Result<f64> {
-        let now = DateTime::now().timestamp_millis() - i64::from(self.archive.archived_through()?.seconds) * 1_000;
+    pub async fn lag(&self) -> Result<f64> {
+        let through = self.archive.archived_through().await?;
+        let now = DateTime::now().timestamp_millis() - i64::from(through.seconds) * 1_000;
         Ok(Duration::from_millis(u64::try_from(now).unwrap_or(0)).as_secs_f64())
     }
 
@@ -173,7 +174,7 @@ impl Stage {
         let limit = Instant::now() + span;
         let mut largest = 0.0_f64;
         while Instant::now() < limit {
-            largest = largest.max(self.lag()?);
+            largest = largest.max(self.lag().await?);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Ok(largest)

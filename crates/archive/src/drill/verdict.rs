@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, DrillReport, Objective, Outcome};
 
+/// Collections that a reason names.
+const SHOWN: usize = 5;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
@@ -126,9 +129,15 @@ fn findings(report: &DrillReport, limit: &mut impl FnMut(Verdict, String)) {
     for skipped in &report.skipped {
         found(format!("{} × {} on {} skipped: {}", skipped.count, skipped.op, skipped.namespace, skipped.reason));
     }
-    let not_compared = report.integrity.comparison.as_ref().map_or(0, |comparison| comparison.not_compared.len());
-    if not_compared > 0 {
-        found(format!("{not_compared} collections have no reference and were not compared"));
+    let not_compared = report.integrity.comparison.iter().flat_map(|comparison| &comparison.not_compared);
+    let not_compared: Vec<String> = not_compared
+        .filter(|missing| !missing.reason.is_about_definitions())
+        .map(|missing| missing.namespace.to_string())
+        .collect();
+    if !not_compared.is_empty() {
+        let shown = not_compared.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if not_compared.len() > SHOWN { ", …" } else { "" };
+        found(format!("not compared, without a digest in the reference: {} ({shown}{more})", not_compared.len()));
     }
     let aside = [&report.isolation, &report.keys, &report.immutability, &report.independence];
     for check in aside.into_iter().flatten().filter(|check| check.outcome == Outcome::Failed) {

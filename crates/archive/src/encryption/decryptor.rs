@@ -61,9 +61,9 @@ enum State {
 }
 
 /// Decrypts one object. What [`Self::push`] hands out is authentic, but only [`Self::finish`] says that it is all.
-pub struct Decryptor<'a> {
-    identities: Option<&'a Identities>,
-    recorded: &'a [String],
+pub struct Decryptor {
+    identities: Option<Identities>,
+    recorded: Vec<String>,
     state: State,
     /// Where the first chunk starts in the object.
     payload_at: u64,
@@ -71,9 +71,10 @@ pub struct Decryptor<'a> {
     plain: u64,
 }
 
-impl<'a> Decryptor<'a> {
+impl Decryptor {
     /// `recorded` are the recipients that the archive names for this object; only for the error when no identity fits.
-    pub fn new(identities: Option<&'a Identities>, recorded: &'a [String]) -> Self {
+    pub fn new(identities: Option<&Identities>, recorded: &[String]) -> Self {
+        let (identities, recorded) = (identities.cloned(), recorded.to_vec());
         Self { identities, recorded, state: State::Header(Vec::new()), payload_at: 0, arrived: 0, plain: 0 }
     }
 
@@ -111,8 +112,8 @@ impl<'a> Decryptor<'a> {
 
     /// A whole object that is in memory anyway.
     pub fn whole(
-        identities: Option<&'a Identities>,
-        recorded: &'a [String],
+        identities: Option<&Identities>,
+        recorded: &[String],
         object: &[u8],
     ) -> Result<Vec<u8>, DecryptionError> {
         let mut decryptor = Self::new(identities, recorded);
@@ -142,11 +143,11 @@ impl<'a> Decryptor<'a> {
         let inbox = Inbox::default();
         inbox.put(arrived);
         let decryptor = age::Decryptor::new(inbox.clone()).map_err(|_| DecryptionError::DamagedHeader)?;
-        let keys = self.identities.into_iter().flat_map(Identities::keys);
+        let keys = self.identities.iter().flat_map(Identities::keys);
         let stream = decryptor.decrypt(keys).map_err(|error| match error {
             age::DecryptError::NoMatchingKeys => DecryptionError::NoMatchingIdentity {
-                needed: self.recorded.to_vec(),
-                offered: self.identities.map(Identities::public_keys).unwrap_or_default(),
+                needed: self.recorded.clone(),
+                offered: self.identities.as_ref().map(Identities::public_keys).unwrap_or_default(),
             },
             _ => DecryptionError::DamagedHeader,
         })?;

@@ -62,8 +62,9 @@ pub struct Comparison {
 }
 
 impl Reference {
-    /// By namespace: a restored collection may have another UUID. `found` are all collections of the destination outside
-    /// `admin`, `config` and `local`; one that stands there twice counts as its last entry.
+    /// By namespace: a restored collection may have another UUID. `found` are all collections of the destination that a
+    /// backup protects ([`Namespace::is_protected`]) but those of users, roles and views; one that stands there twice counts
+    /// as its last entry. Of those that the reference could not read only the name matters.
     pub fn compare(&self, found: &[CollectionReference]) -> Comparison {
         let mut found: BTreeMap<&Namespace, &CollectionReference> =
             found.iter().map(|one| (&one.namespace, one)).collect();

@@ -133,3 +133,65 @@ fn every_way_to_differ_is_told_apart() {
     let json = serde_json::to_string(&comparison).unwrap();
     assert_eq!(serde_json::from_str::<Comparison>(&json).unwrap(), comparison);
 }
+
+fn listed(name: &str, uuid: u8) -> ListedName {
+    ListedName {
+        namespace: Namespace::new("shop", name),
+        uuid: (uuid > 0).then_some(CollectionUuid([uuid; 16])),
+        is_capped: name == "log",
+    }
+}
+
+fn names(choice: &ReferenceChoice) -> Vec<&str> {
+    choice.to_read.iter().map(|(namespace, _)| namespace.coll.as_str()).collect()
+}
+
+#[test]
+fn only_what_stood_before_and_after_the_moment_is_read() {
+    let before = ["same", "dropped", "again", "old name", "log", "view", "system.views", "system.buckets.t"];
+    let mut before: Vec<_> = (1..).zip(before).map(|(uuid, name)| listed(name, uuid)).collect();
+    before[5].uuid = None;
+    let mut after = before.clone();
+    after.retain(|one| one.namespace.coll != "dropped");
+    after[1].uuid = Some(CollectionUuid([77; 16]));
+    after[2].namespace.coll = "new name".into();
+    after.push(listed("created", 78));
+    let choice = choose(&before, &after, None);
+    assert_eq!(names(&choice), ["same", "system.buckets.t"]);
+    let missing: Vec<_> = choice.missing.iter().map(|one| (one.namespace.coll.as_str(), one.reason.clone())).collect();
+    let changed = |name| (name, MissingReason::Changed);
+    assert_eq!(
+        missing,
+        [
+            changed("again"),
+            changed("created"),
+            changed("dropped"),
+            changed("new name"),
+            changed("old name"),
+            ("log", MissingReason::Capped),
+            ("system.views", MissingReason::System),
+            ("view", MissingReason::View),
+        ]
+    );
+}
+
+#[test]
+fn what_the_last_reference_left_out_comes_first_and_what_is_too_large_last() {
+    let mut newest = reference();
+    newest.collections = vec![collection("a", &[b"x"]), collection("c", &[b"x"])];
+    newest.missing = vec![
+        MissingCollection {
+            namespace: Namespace::new("shop", "b"),
+            reason: MissingReason::HistoryGone,
+            detail: String::new(),
+        },
+        MissingCollection {
+            namespace: Namespace::new("shop", "e"),
+            reason: MissingReason::Budget,
+            detail: String::new(),
+        },
+    ];
+    let all: Vec<_> = (1..).zip(["a", "b", "c", "d", "e"]).map(|(uuid, name)| listed(name, uuid)).collect();
+    assert_eq!(names(&choose(&all, &all, None)), ["a", "b", "c", "d", "e"]);
+    assert_eq!(names(&choose(&all, &all, Some(&newest))), ["d", "e", "a", "c", "b"]);
+}

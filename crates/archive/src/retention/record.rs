@@ -35,6 +35,9 @@ pub struct Pin {
     pub pinned_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whether the store was asked to hold each object that it keeps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub legal_hold: bool,
 }
 
 /// `control/protect/<id>.json`: what a running restore, verify or drill reads. Renewed while it runs, so that one that
@@ -92,7 +95,12 @@ impl Pin {
 
     pub fn new(id: impl Into<String>, keeps: Pinned, reason: impl Into<String>, pinned_at: impl Into<String>) -> Self {
         let (id, reason, pinned_at) = (id.into(), reason.into(), pinned_at.into());
-        Self { format: FORMAT, id, keeps, reason, pinned_by: String::new(), pinned_at, until: None }
+        Self { format: FORMAT, id, keeps, reason, pinned_by: String::new(), pinned_at, until: None, legal_hold: false }
+    }
+
+    /// Stands for one whose record cannot be read: only its name is known.
+    pub fn unreadable(id: impl Into<String>) -> Self {
+        Self::new(id, Pinned::Moments { from: ClusterTime::ZERO, through: ClusterTime::ZERO }, "", "")
     }
 
     pub fn key(&self, lineage: &LineageId) -> Result<ObjectKey, ParseKeyError> {

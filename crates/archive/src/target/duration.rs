@@ -1,6 +1,7 @@
 //! Lengths of time as people type them: `15m`, `1h30m`, `2d`.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::error::TargetProblem;
 
@@ -24,6 +25,13 @@ pub(super) fn parse_seconds(text: &str) -> Result<u32, TargetProblem> {
         rest = letters.as_str();
     }
     if total == 0 { Err(TargetProblem::NotADuration) } else { Ok(total) }
+}
+
+/// A span as settings give it: `30d`, `1h30m`.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    parse_seconds(text)
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .map_err(|_| format!("`{text}` is not a length of time; write it as `30d`, `12h` or `1h30m`"))
 }
 
 /// Seconds in the same notation, largest units first.

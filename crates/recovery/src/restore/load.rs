@@ -12,7 +12,6 @@ use archive::framed::Block;
 use archive::layout::ObjectKey;
 use archive::manifest::SnapshotManifest;
 use archive::segment::{SegmentDecoder, SegmentEvent};
-use futures::StreamExt;
 use futures::future::try_join_all;
 use replset::destination::InsertMode;
 use tokio::sync::{Mutex, mpsc};
@@ -21,10 +20,11 @@ use super::Context;
 use super::create::create_collection;
 use super::routes::{Route, Routes};
 use super::survey::Window;
-use crate::archive_reader::segment_key;
+use crate::archive_reader::{Content, segment_key};
 use crate::failure::{Failure, Result};
 use crate::progress::Unit;
 
+const SEGMENT: &str = "a segment";
 const READERS: usize = 2;
 /// Marks are majority writes; many small segments share one.
 const SEGMENTS_PER_MARK: usize = 200;
@@ -199,7 +199,7 @@ impl Loader<'_> {
 
 /// The blocks of one segment, each verified by its own checksum, the whole at the end.
 struct SegmentBlocks {
-    chunks: store::ByteStream,
+    content: Content,
     decoder: Option<SegmentDecoder>,
     record: SegmentRecord,
     place: String,
@@ -207,27 +207,23 @@ struct SegmentBlocks {
 
 impl SegmentBlocks {
     async fn open(context: &Context, key: &ObjectKey, record: &SegmentRecord) -> Result<Self> {
-        let text = key.to_string();
-        let chunks = context.reader.store().get(&text, None).await?;
-        Ok(Self {
-            chunks,
-            decoder: Some(SegmentDecoder::new(key.clone())),
-            record: *record,
-            place: context.reader.place(&text),
-        })
+        let place = context.reader.place(&key.to_string());
+        let content = context.reader.content(key).await.map_err(|error| error.into_failure(SEGMENT, place.clone()))?;
+        Ok(Self { content, decoder: Some(SegmentDecoder::new(key.clone())), record: *record, place })
     }
 
     async fn next(&mut self) -> Result<Option<Block>> {
         let damaged =
-            |problem: String| Failure::integrity(format!("a segment cannot be used: {problem}")).at(&self.place);
+            |problem: String| Failure::integrity(format!("{SEGMENT} cannot be used: {problem}")).at(&self.place);
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         loop {
             match decoder.next_event().map_err(|error| damaged(error.to_string()))? {
                 Some(SegmentEvent::Documents(block)) => return Ok(Some(block)),
                 Some(SegmentEvent::Header(_) | SegmentEvent::Footer(_)) => {}
-                None => match self.chunks.next().await {
-                    Some(chunk) => decoder.feed(&chunk?),
-                    None => break,
+                None => match self.content.next().await {
+                    Ok(Some(chunk)) => decoder.feed(&chunk),
+                    Ok(None) => break,
+                    Err(error) => return Err(error.into_failure(SEGMENT, self.place.clone())),
                 },
             }
         }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use archive::Namespace;
 use archive::plan::RestorePlan;
-use replset::Destination;
 use replset::privileges::{self, Task};
+use replset::{ConnectOptions, Destination};
 
 use super::Context;
 use super::routes;
@@ -15,6 +16,23 @@ use crate::failure::{Failure, FailureKind, Result};
 
 fn unsafe_destination(destination: &Destination, what: impl Into<String>) -> Failure {
     Failure::new(FailureKind::Unsafe, what).at(destination.server())
+}
+
+/// What a restore would be refused for whatever its plan is. Reads only; what was found, for people.
+pub async fn examine_destination(uri: &str) -> Result<String> {
+    let options = ConnectOptions { app_name: "tidemark dr-cli".to_owned(), ..ConnectOptions::default() };
+    let destination = Destination::open(uri, options).await?;
+    privileges::require(destination.connection(), Task::Destination).await?;
+    let topology = destination.topology().await?;
+    let server = destination.server_version().await?;
+    let existing = destination.list_existing().await?;
+    if existing.is_empty() {
+        return Ok(format!("replica set {} is empty, MongoDB {}", topology.set_name, server.version));
+    }
+    match RestoreState::load(&destination).await? {
+        Some(stored) if !stored.complete => Ok("it holds a restore that can be continued".to_owned()),
+        _ => Err(not_empty(&destination, &existing)),
+    }
 }
 
 /// Checks the destination and gives the plan to carry out: the given one, or that of the restore to be continued.
@@ -67,15 +85,17 @@ pub async fn check(
             Ok((RestoreState::resumed(attempt, election, stored), plan))
         }
         None if existing.is_empty() => Ok((RestoreState::fresh(attempt, election), plan)),
-        None => {
-            let shown: Vec<String> = existing.iter().take(5).map(ToString::to_string).collect();
-            let more = existing.len().saturating_sub(shown.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(unsafe_destination(destination, "the destination is not empty")
-                .because(format!("it holds {}{more}", shown.join(", ")))
-                .then("name a fresh replica set with --destination; nothing was changed here"))
-        }
+        None => Err(not_empty(destination, &existing)),
     }
+}
+
+fn not_empty(destination: &Destination, existing: &[Namespace]) -> Failure {
+    let shown: Vec<String> = existing.iter().take(5).map(ToString::to_string).collect();
+    let more = existing.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    unsafe_destination(destination, "the destination is not empty")
+        .because(format!("it holds {}{more}", shown.join(", ")))
+        .then("name a fresh replica set with --destination; nothing was changed here")
 }
 
 /// The plan of the unfinished restore that is in the destination.

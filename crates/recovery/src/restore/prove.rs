@@ -37,6 +37,7 @@ pub async fn prove(context: &Context, manifest: &SnapshotManifest, window: &Wind
                 return Err(Failure::integrity(format!("a segment cannot be used: {problem}"))
                     .at(context.reader.place(&key.to_string())));
             }
+            Err(Unproven::NeedsKey(needed)) => return Err(needed.failure(context.reader.place(&key.to_string()))),
             Err(Unproven::Failed(failure)) => return Err(*failure),
         }
     }

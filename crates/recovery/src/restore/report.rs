@@ -50,6 +50,20 @@ pub struct SkippedEntries {
     pub first: ClusterTime,
 }
 
+impl SkippedEntries {
+    /// Whether what was restored may lack something because of it.
+    pub fn matters(&self) -> bool {
+        let harmless = [
+            SkipReason::Noop.name(),
+            SkipReason::Internal.name(),
+            SkipReason::Dropped.name(),
+            SkipReason::NotCommitted.name(),
+            SkipReason::DbCheck.name(),
+        ];
+        !harmless.contains(&self.reason)
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct Phase {
     pub name: &'static str,
@@ -140,15 +154,7 @@ impl RestoreReport {
     /// Whether a person should look: the plan had findings, or something was skipped that may matter. Entries that cannot be
     /// part of the restored state (no-ops, the server's own, dropped collections, transactions that did not commit) do not.
     pub fn has_findings(&self) -> bool {
-        let harmless = [
-            SkipReason::Noop.name(),
-            SkipReason::Internal.name(),
-            SkipReason::Dropped.name(),
-            SkipReason::NotCommitted.name(),
-            SkipReason::DbCheck.name(),
-        ];
-        let matters = |skipped: &SkippedEntries| !harmless.contains(&skipped.reason);
-        !self.findings.is_empty() || self.skipped.iter().any(matters)
+        !self.findings.is_empty() || self.skipped.iter().any(SkippedEntries::matters)
     }
 
     pub fn to_text(&self) -> String {

@@ -25,11 +25,6 @@ pub struct Window {
 }
 
 pub async fn survey(context: &Context, plan: &RestorePlan, manifest: &SnapshotManifest) -> Result<Window> {
-    if manifest.is_encrypted() {
-        return Err(Failure::new(crate::FailureKind::Key, "the snapshot is encrypted")
-            .because("this build does not decrypt")
-            .then("use a release that supports encryption"));
-    }
     let limit = ReplayLimit {
         at: plan.target.resolved,
         inclusive: plan.target.inclusive,

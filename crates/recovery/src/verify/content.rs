@@ -10,17 +10,16 @@ use archive::segment::{SegmentDecoder, SegmentEvent};
 use archive::slice::{EntryStamp, SliceDecoder, SliceEvent};
 use archive::timeline::check_entry;
 use archive::{ClusterTime, Digest, LineageId};
-use bytes::Bytes;
-use futures::StreamExt;
-use store::{ByteStream, ErrorKind, StoreError};
+use store::{ErrorKind, StoreError};
 
 use super::links::SliceLinks;
-use crate::archive_reader::ArchiveReader;
+use crate::archive_reader::{ArchiveReader, ContentError, NeedsKey};
 use crate::failure::{Failure, FailureKind};
 
-/// Why an object is not proven: it is wrong, or it could not be reached.
+/// Why an object is not proven: it is wrong, it is closed to us, or it could not be reached.
 pub(crate) enum Unproven {
     Wrong(String),
+    NeedsKey(NeedsKey),
     Failed(Box<Failure>),
 }
 
@@ -42,26 +41,19 @@ impl From<StoreError> for Unproven {
     }
 }
 
+impl From<ContentError> for Unproven {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Store(error) => error.into(),
+            ContentError::Damaged(problem) => Self::Wrong(problem.to_string()),
+            ContentError::NeedsKey(needed) => Self::NeedsKey(needed),
+            ContentError::Failed(failure) => Self::Failed(Box::new(failure)),
+        }
+    }
+}
+
 pub(crate) fn task_failed(error: &tokio::task::JoinError) -> Failure {
     Failure::new(FailureKind::Unexpected, format!("verification of an object ended early: {error}"))
-}
-
-/// An object's chunks with a count of the bytes.
-struct Chunks {
-    stream: ByteStream,
-    bytes: u64,
-}
-
-impl Chunks {
-    async fn open(reader: &ArchiveReader, key: &str) -> Result<Self, Unproven> {
-        Ok(Self { stream: reader.store().get(key, None).await?, bytes: 0 })
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, Unproven> {
-        let Some(chunk) = self.stream.next().await.transpose()? else { return Ok(None) };
-        self.bytes += chunk.len() as u64;
-        Ok(Some(chunk))
-    }
 }
 
 /// Reads a segment; the number of stored bytes.
@@ -71,9 +63,9 @@ pub(crate) async fn prove_segment(
     expected: Totals,
     decode: bool,
 ) -> Result<u64, Unproven> {
-    let mut chunks = Chunks::open(&reader, &key.to_string()).await?;
+    let mut content = reader.content(&key).await?;
     let mut decoder = SegmentDecoder::new(key);
-    while let Some(chunk) = chunks.next().await? {
+    while let Some(chunk) = content.next().await? {
         decoder.feed(&chunk);
         while let Some(event) = decoder.next_event()? {
             if let SegmentEvent::Documents(block) = event
@@ -85,7 +77,7 @@ pub(crate) async fn prove_segment(
     }
     let totals = decoder.finish()?;
     if totals == expected {
-        Ok(chunks.bytes)
+        Ok(content.stored_bytes())
     } else {
         Err(Unproven::Wrong(format!(
             "it is sound, but another one: {} documents with digest {}, the snapshot's list says {} with {}",
@@ -115,11 +107,10 @@ pub(super) async fn prove_slice(
     inner: Vec<ClusterTime>,
 ) -> Result<(u64, SliceLinks), Unproven> {
     let SliceProof { lineage, decode, breaks } = proof;
-    let key = slice.id.key(&lineage, false).to_string();
-    let mut chunks = Chunks::open(&reader, &key).await?;
+    let mut content = reader.content(&slice.id.key(&lineage, slice.encrypted)).await?;
     let mut decoder = SliceDecoder::new(lineage, slice.id);
     let mut links = SliceLinks { id: slice.id, after_digest: None, entries: Vec::new() };
-    while let Some(chunk) = chunks.next().await? {
+    while let Some(chunk) = content.next().await? {
         decoder.feed(&chunk);
         while let Some(event) = decoder.next_event()? {
             match event {
@@ -141,7 +132,7 @@ pub(super) async fn prove_slice(
         links.entries.push((slice.id.through, digest));
     }
     decoder.finish()?;
-    Ok((chunks.bytes, links))
+    Ok((content.stored_bytes(), links))
 }
 
 fn validate(block: &Block) -> Result<(), Unproven> {

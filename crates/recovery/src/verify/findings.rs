@@ -2,7 +2,7 @@
 
 use archive::catalog::Finding;
 
-use super::{Checked, CoveredLineage, VerifyCoverage, VerifyOptions, VerifyReport};
+use super::{Checked, ClosedObjects, CoveredLineage, VerifyCoverage, VerifyOptions, VerifyReport};
 
 /// More than anybody reads; the total says how many there are.
 const MOST: usize = 1_000;
@@ -15,6 +15,7 @@ pub(super) struct Findings {
     notes: Vec<Finding>,
     checked: Checked,
     skipped: Checked,
+    closed: ClosedObjects,
 }
 
 impl Findings {
@@ -52,19 +53,26 @@ impl Findings {
         self.skipped.bytes += bytes;
     }
 
+    /// The object is there, but nobody can look into it with the identities that were given.
+    pub fn needs_key(&mut self, bytes: u64, recipients: &[String]) {
+        self.closed.objects += 1;
+        self.closed.bytes += bytes;
+        self.closed.recipients.extend(recipients.iter().cloned());
+    }
+
     pub fn report(mut self, options: VerifyOptions, lineages: Vec<CoveredLineage>) -> VerifyReport {
         self.list.sort_by(|a, b| (&a.object, &a.problem).cmp(&(&b.object, &b.problem)));
         let is_damaged = self.total > 0;
         self.total += self.nothing_restorable.len() as u64;
         self.list.append(&mut self.nothing_restorable);
-        let bytes = self.checked.bytes + self.skipped.bytes;
+        let bytes = self.checked.bytes + self.skipped.bytes + self.closed.bytes;
         #[allow(clippy::cast_precision_loss, reason = "a percentage for people")]
         let checked_percent = if bytes == 0 { 100.0 } else { self.checked.bytes as f64 * 100.0 / bytes as f64 };
         VerifyReport {
             level: options.level,
             checked: self.checked,
             coverage: VerifyCoverage {
-                objects: self.checked.objects + self.skipped.objects,
+                objects: self.checked.objects + self.skipped.objects + self.closed.objects,
                 bytes,
                 checked_percent,
                 sample: (!options.sample.is_everything()).then_some(options.sample),
@@ -73,6 +81,7 @@ impl Findings {
             findings: self.list,
             findings_total: self.total,
             is_damaged,
+            needs_key: (self.closed.objects > 0).then_some(self.closed),
             notes: self.notes,
         }
     }

@@ -1,4 +1,4 @@
-//! The remaining objects of a lineage: references, drill reports, and what does not belong there.
+//! The remaining objects of a lineage: references, drill reports, recipients, and what does not belong there.
 
 use archive::LineageId;
 use archive::layout::ObjectKey;
@@ -20,17 +20,18 @@ pub(super) async fn verify(context: &mut Context<'_>, lineage: &LineageId) -> Re
         if ELSEWHERE.contains(&folder.as_str()) {
             continue;
         }
-        if folder != "references" && folder != "drills" {
+        if !["references", "drills", "recipients"].contains(&folder.as_str()) {
             context.findings.note(format!("{prefix}{folder}/"), "a foreign folder");
             continue;
         }
         for object in store.list_all(&format!("{prefix}{folder}/")).await? {
-            if object.key.parse::<ObjectKey>().is_err() {
+            let Ok(key) = object.key.parse::<ObjectKey>() else {
                 context.findings.note(object.key, "a foreign object");
                 continue;
-            }
+            };
             context.findings.checked(object.size);
-            if context.options.level == VerifyLevel::List {
+            let is_text = matches!(key, ObjectKey::DrillText { .. } | ObjectKey::DrillSignature { .. });
+            if is_text || context.options.level == VerifyLevel::List {
                 if object.size == 0 {
                     context.findings.add(object.key, "it is empty");
                 }

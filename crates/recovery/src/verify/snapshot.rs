@@ -11,7 +11,7 @@ use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, stream};
 use store::ObjectStoreExt;
 
-use super::content::{Unproven, prove_segment, task_failed};
+use super::content::{prove_segment, task_failed};
 use super::records::RECORD_LIMIT;
 use super::{Context, VerifyLevel};
 use crate::archive_reader::segment_key;
@@ -20,6 +20,13 @@ use crate::progress::Unit;
 
 /// Objects of a snapshot by key, with their size; what has been accounted for is taken out.
 type Listed = HashMap<String, u64>;
+
+/// Whether the lists of a snapshot's collections could be read, or need a key that nobody gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    Open,
+    Closed,
+}
 
 /// The snapshots that have a manifest. Asked before the slices are listed: those that are published later need later ones.
 pub(super) async fn published(context: &Context<'_>, lineage: &LineageId) -> Result<HashSet<SnapshotId>> {
@@ -99,7 +106,9 @@ async fn verify_one(
         context.findings.add(key.clone(), format!("it was written for another archive, {}", manifest.archive_id));
     }
     let wrong_before = context.findings.wrong();
-    verify_collections(context, &manifest, &key, &mut listed).await?;
+    if verify_collections(context, &manifest, &key, &mut listed).await? == Lists::Closed {
+        verify_closed(context, &manifest, &key, &mut listed);
+    }
     let is_damaged = context.findings.wrong() > wrong_before;
     for foreign in listed.into_keys() {
         context.findings.note(foreign, "it lies in the snapshot but is not part of it");
@@ -132,14 +141,15 @@ async fn verify_collections(
     manifest: &SnapshotManifest,
     manifest_key: &str,
     listed: &mut Listed,
-) -> Result<()> {
+) -> Result<Lists> {
     context.progress.phase("snapshot", Some(manifest.totals.stored_bytes), Unit::Bytes);
     let mut totals = SnapshotTotals::default();
-    let mut complete = true;
+    let (mut complete, mut lists) = (true, Lists::Open);
     let mut uuids = HashSet::new();
     for (number, page) in manifest.pages.iter().enumerate() {
         let (lineage, snapshot) = (manifest.lineage.clone(), manifest.snapshot.clone());
-        let key = ObjectKey::Collections { lineage, snapshot, page: page.page, encrypted: false }.to_string();
+        let key = ObjectKey::Collections { lineage, snapshot, page: page.page, encrypted: manifest.is_encrypted() }
+            .to_string();
         let stored = listed.remove(&key);
         let problem = match stored {
             None => Some("it is missing".to_owned()),
@@ -153,16 +163,22 @@ async fn verify_collections(
             context.findings.add(key, problem);
             continue;
         }
-        context.findings.checked(page.stored_bytes);
         let collections = match context.reader.collections(manifest, number).await {
             Ok(collections) => collections,
+            Err(failure) if failure.kind == FailureKind::Key => {
+                (complete, lists) = (false, Lists::Closed);
+                context.findings.needs_key(page.stored_bytes, &manifest.encryption.recipients);
+                continue;
+            }
             Err(failure) if failure.kind == FailureKind::Integrity => {
                 complete = false;
+                context.findings.checked(page.stored_bytes);
                 context.findings.add(key, failure.what);
                 continue;
             }
             Err(failure) => return Err(failure),
         };
+        context.findings.checked(page.stored_bytes);
         for collection in &collections {
             if !uuids.insert(collection.uuid) {
                 context.findings.add(key.clone(), format!("it lists collection {} twice", collection.uuid));
@@ -174,7 +190,7 @@ async fn verify_collections(
     if complete && totals != manifest.totals {
         context.findings.add(manifest_key, format!("its totals are not those of its collections: {totals:?}"));
     }
-    Ok(())
+    Ok(lists)
 }
 
 fn add(totals: &mut SnapshotTotals, collection: &CollectionRecord) {
@@ -197,8 +213,7 @@ async fn verify_segments(
         for segment in &collection.segments {
             let key = segment_key(manifest, collection, segment.part);
             let text = key.to_string();
-            let encrypted = listed.remove(&format!("{text}.age"));
-            match listed.remove(&text).or(encrypted) {
+            match listed.remove(&text) {
                 None => context.findings.add(text, format!("it is missing (`{}`)", collection.namespace)),
                 Some(0) => context.findings.add(text, format!("it is empty (`{}`)", collection.namespace)),
                 Some(size) if size != segment.stored_bytes => {
@@ -207,10 +222,6 @@ async fn verify_segments(
                     context.findings.add(text, format!("it has {size} bytes, {stated} were written (`{namespace}`)"));
                 }
                 Some(size) if is_listing => context.findings.checked(size),
-                Some(size) if encrypted.is_some() => {
-                    context.findings.left_out(size);
-                    context.findings.add(text, "it is encrypted: it needs a key, which this build does not take");
-                }
                 Some(_) if context.options.sample.holds(&text) => chosen.push((key, *segment)),
                 Some(size) => context.findings.left_out(size),
             }
@@ -223,13 +234,26 @@ async fn verify_segments(
     });
     let mut proven = stream::iter(tasks).buffered(context.options.concurrency);
     while let Some((key, segment, outcome)) = proven.next().await {
-        context.findings.checked(segment.stored_bytes);
         context.progress.advance(segment.stored_bytes);
-        match outcome.map_err(|error| task_failed(&error))? {
-            Ok(_) => {}
-            Err(Unproven::Wrong(problem)) => context.findings.add(key.to_string(), problem),
-            Err(Unproven::Failed(failure)) => return Err(*failure),
-        }
+        let outcome = outcome.map_err(|error| task_failed(&error))?;
+        context.account(&key, segment.stored_bytes, outcome)?;
     }
     Ok(())
+}
+
+/// Without the key of its lists nobody knows which segments a snapshot has; the manifest still says how many, and how large.
+fn verify_closed(context: &mut Context<'_>, manifest: &SnapshotManifest, manifest_key: &str, listed: &mut Listed) {
+    let prefix = ObjectKey::segments_prefix(&manifest.lineage, &manifest.snapshot);
+    let segments: Vec<(String, u64)> = listed.extract_if(|key, _| key.starts_with(&prefix)).collect();
+    let bytes: u64 = segments.iter().map(|(_, size)| size).sum();
+    let totals = &manifest.totals;
+    if (segments.len() as u64) < totals.segments || bytes < totals.stored_bytes {
+        let (count, there) = (totals.segments, segments.len());
+        let problem =
+            format!("of its {count} segments with {} bytes {there} with {bytes} are there", totals.stored_bytes);
+        context.findings.add(manifest_key, problem);
+    }
+    for (_, size) in segments {
+        context.findings.needs_key(size, &manifest.encryption.recipients);
+    }
 }

@@ -163,6 +163,7 @@ impl Writer {
 
     async fn ring(&mut self) -> Result<()> {
         let text = vocabulary().sentence(&mut self.random, 5..40);
+        let _one_at_a_time = self.shared.ring.lock().await;
         self.collection("ring").insert_one(doc! { "writer": self.number, "text": text }).await?;
         self.counts.capped_inserts += 1;
         Ok(())

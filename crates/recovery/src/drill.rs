@@ -1,0 +1,92 @@
+//! A practice restore, with proof: restores to a moment, compares with what the server itself showed then, and reports.
+//!
+//! provision (when no destination is given) → restore → compare → validate → queries → negative control → key check → clean up
+//! → report. The verdict is decided in `archive::drill`; here the facts are gathered. Whatever goes wrong on the way is part of
+//! the report, and what was made for the drill is gone afterwards, however it ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use archive::drill::{DrillReport, Evidence, SelectionRule, Trigger};
+use archive::plan::RestorePlan;
+
+use crate::archive_reader::ArchiveReader;
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+
+mod clean_up;
+mod compare;
+mod control;
+mod expectation;
+mod facts;
+mod keys;
+mod overlay;
+mod practice;
+mod publish;
+pub mod queries;
+mod stopwatch;
+mod surroundings;
+mod throwaway;
+mod validate;
+
+use practice::Practice;
+pub use publish::{Documents, publish};
+use queries::Query;
+pub use throwaway::{Leftover, find_mongod, leftovers};
+
+/// Where it is restored to.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A fresh replica set of somebody. Nothing is dropped there unless he says so.
+    Given { uri: String, drop_after: bool },
+    /// A `mongod` that is started in a folder below `parent` and removed afterwards.
+    Throwaway { mongod: PathBuf, parent: PathBuf },
+}
+
+#[derive(Debug, Clone)]
+pub struct DrillOptions {
+    pub place: Place,
+    pub rule: SelectionRule,
+    /// The target as it was typed.
+    pub requested: String,
+    /// Draws the objects and bits of the negative control.
+    pub seed: u64,
+    pub queries: Vec<Query>,
+    pub connections: usize,
+    pub recovery_point_objective_seconds: Option<u64>,
+    pub recovery_time_objective_seconds: Option<u64>,
+    pub scenario: String,
+    pub trigger: Trigger,
+    pub operator: String,
+    pub approver: String,
+    /// Files that the drill was given.
+    pub evidence: Vec<Evidence>,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Drilled {
+    /// Judged.
+    pub report: DrillReport,
+    /// Why it did not come to its end; the report says it too.
+    pub failure: Option<Failure>,
+}
+
+/// Drills `plan`. An error when nothing was begun; any later failure is in the report.
+pub async fn drill(
+    reader: &ArchiveReader,
+    plan: RestorePlan,
+    options: DrillOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Drilled> {
+    let mut practice = Practice::begin(reader, plan, options, progress).await?;
+    let ended = practice.run().await;
+    practice.clean_up().await;
+    if let Some(protection) = practice.protection.take() {
+        protection.release().await;
+    }
+    match ended {
+        Err(refusal) if refusal.kind.is_refusal() => Err(refusal),
+        ended => Ok(practice.finish(ended.err())),
+    }
+}

@@ -1,0 +1,343 @@
+//! One drill from its declaration to its report: what is done, in which order, and what is written down about it.
+
+use std::sync::Arc;
+
+use archive::Digest;
+use archive::coverage::Coverage;
+use archive::drill::{Check, CleanUp, DrillReport, Evidence, Objective, Outcome, TimelineEvent, Tools};
+use archive::layout::ObjectKey;
+use archive::manifest::SnapshotManifest;
+use archive::plan::RestorePlan;
+use archive::reference::Reference;
+use jiff::Timestamp;
+use replset::{ConnectOptions, Destination};
+use store::ObjectStoreExt as _;
+
+use super::control::Control;
+use super::facts::{drill_id, earlier_drill, is_proven, own_digest, point, skipped, try_to_write};
+use super::overlay::Overlay;
+use super::stopwatch::{self, Stopwatch, now};
+use super::throwaway::{ThrowawayServer, leftovers};
+use super::{DrillOptions, Drilled, Place, clean_up, compare, keys, queries, surroundings, validate};
+use crate::archive_reader::ArchiveReader;
+use crate::failure::{Failure, Result};
+use crate::holds::{ProtectionGuard, protect};
+use crate::progress::{Progress, Unit};
+use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, restore};
+
+const RECORD_LIMIT: usize = 16 * 1024 * 1024;
+/// Earlier drills that a report shows.
+const EARLIER: usize = 5;
+
+/// Everything that a drill works with while it runs. Dropping it removes the throw-away server.
+pub struct Practice {
+    /// As the user named it.
+    archive: ArchiveReader,
+    /// The same through the drill's own view.
+    reader: ArchiveReader,
+    view: Overlay,
+    plan: RestorePlan,
+    manifest: SnapshotManifest,
+    options: DrillOptions,
+    progress: Arc<dyn Progress>,
+    declared: Stopwatch,
+    report: DrillReport,
+    pub protection: Option<ProtectionGuard>,
+    server: Option<ThrowawayServer>,
+    destination: Option<Destination>,
+    has_access: bool,
+}
+
+impl Practice {
+    pub async fn begin(
+        archive: &ArchiveReader,
+        plan: RestorePlan,
+        options: DrillOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self> {
+        let declared = Stopwatch::start("drill");
+        let id = drill_id()?;
+        let protection = Some(protect(archive, &plan, &format!("drill {id}")).await?);
+        let view = Overlay::new(Arc::clone(archive.store()));
+        let reader = archive.clone().through(Arc::new(view.clone()));
+        let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
+        let mut report = DrillReport::new(id, plan.lineage.clone(), now(), Tools::default(), point(&plan, &options));
+        env!("CARGO_PKG_VERSION").clone_into(&mut report.tools.tidemark_version);
+        report.tools.build_digest = own_digest().await;
+        report.scenario.clone_from(&options.scenario);
+        report.trigger = options.trigger;
+        report.operator.clone_from(&options.operator);
+        report.approver.clone_from(&options.approver);
+        report.evidence.clone_from(&options.evidence);
+        surroundings::describe(&mut report, &options.place);
+        let mut practice = Self {
+            archive: archive.clone(),
+            reader,
+            view,
+            plan,
+            manifest,
+            options,
+            progress,
+            declared,
+            report,
+            protection,
+            server: None,
+            destination: None,
+            has_access: false,
+        };
+        practice.survey().await?;
+        Ok(practice)
+    }
+
+    /// What is known before anything is restored.
+    async fn survey(&mut self) -> Result<()> {
+        let key = ObjectKey::Manifest { lineage: self.plan.lineage.clone(), snapshot: self.plan.snapshot.id.clone() };
+        if let Some(bytes) = self.reader.store().get_bytes(&key.to_string(), RECORD_LIMIT).await? {
+            self.report.recovery_point.manifest_sha256 = Some(Digest::of(&bytes));
+            let (bytes, sha256) = (bytes.len() as u64, Digest::of(&bytes));
+            self.report.evidence.push(Evidence { name: key.to_string(), bytes, sha256 });
+        }
+        let catalog = self.reader.catalog(&self.plan.lineage).await?;
+        let coverage = Coverage::of_catalog(&catalog);
+        // What would be lost if the source were gone now: everything that is not archived yet.
+        let through = coverage.archived_through().map(|at| i64::from(at.seconds));
+        let age = through.map(|through| u64::try_from(Timestamp::now().as_second() - through).unwrap_or(0));
+        self.report.recovery_point_objective =
+            Objective { objective_seconds: self.options.recovery_point_objective_seconds, actual_seconds: age };
+        self.report.recovery_time_objective.objective_seconds = self.options.recovery_time_objective_seconds;
+        let gaps: Vec<String> = coverage.problems.iter().map(ToString::to_string).collect();
+        let detail = if gaps.is_empty() {
+            "the lineage has none".to_owned()
+        } else {
+            format!("none in what is replayed; elsewhere in the lineage: {}", gaps.join("; "))
+        };
+        self.passed("gaps in the oplog", detail);
+        self.report.immutability = surroundings::immutability(&self.archive, &self.plan).await?;
+        let (earlier, unusable) = self.reader.drills(&self.plan.lineage, EARLIER).await?;
+        self.report.earlier = earlier.into_iter().map(earlier_drill).collect();
+        let unusable = unusable.into_iter().map(|finding| format!("{}: {}", finding.object, finding.problem));
+        self.report.warnings.extend(unusable);
+        if let Place::Throwaway { parent, .. } = &self.options.place {
+            for leftover in leftovers(parent) {
+                self.progress.note(&leftover.to_string());
+                self.report.warnings.push(leftover.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn run(&mut self) -> Result<()> {
+        let uri = self.provision().await?;
+        let restored = self.restore(uri.clone()).await?;
+        self.describe(&restored);
+        self.prove(&uri).await?;
+        self.seed_faults().await;
+        self.check_keys().await;
+        Ok(())
+    }
+
+    /// The connection string of the destination.
+    async fn provision(&mut self) -> Result<String> {
+        let (mongod, parent) = match &self.options.place {
+            Place::Given { uri, .. } => return Ok(uri.clone()),
+            Place::Throwaway { mongod, parent } => (mongod.clone(), parent.clone()),
+        };
+        self.progress.phase("provision", None, Unit::Items);
+        let watch = Stopwatch::start("provision");
+        let started = ThrowawayServer::start(&mongod, &parent).await;
+        self.report.phases.push(watch.stop(started.as_ref().err()));
+        let server = self.server.insert(started?);
+        let event = format!("throw-away mongod started on {}", server.host());
+        let uri = server.uri();
+        self.event(event);
+        Ok(uri)
+    }
+
+    async fn restore(&mut self, destination_uri: String) -> Result<RestoreReport> {
+        let watch = Stopwatch::start("restore");
+        let options =
+            RestoreOptions { destination_uri, connections: self.options.connections, ..RestoreOptions::default() };
+        let result = restore(&self.reader, self.plan.clone(), options, Arc::clone(&self.progress)).await;
+        // From the decision to restore to a database that can be used.
+        self.report.recovery_time_objective.actual_seconds = result.is_ok().then(|| self.declared.whole_seconds());
+        let mut phase = watch.clone().stop(result.as_ref().err());
+        phase.predicted_milliseconds = Some(stopwatch::milliseconds(predict_seconds(&self.plan)));
+        if let Ok(restored) = &result {
+            (phase.bytes, phase.documents) = (restored.counts.bytes, restored.counts.documents);
+            phase.entries = restored.counts.entries;
+            phase.retries = restored.phases.iter().filter(|phase| phase.name == "pause").count() as u64;
+        }
+        self.report.phases.push(phase);
+        if let Ok(restored) = &result {
+            self.report.phases.extend(watch.parts(&restored.phases));
+        }
+        let read = self.view.read();
+        let proven = read.iter().filter(|(key, _)| key.parse().is_ok_and(|key: ObjectKey| is_proven(&key)));
+        (self.report.integrity.objects, self.report.integrity.bytes) =
+            proven.fold((0, 0), |(objects, all), (_, bytes)| (objects + 1, all + bytes));
+        result
+    }
+
+    /// What the restore itself has found and checked.
+    fn describe(&mut self, restored: &RestoreReport) {
+        self.event(format!("restored to {}", restored.target.resolved));
+        restored.notes.iter().for_each(|note| self.event(note.clone()));
+        self.report.recovery_point.last_applied = restored.last_applied;
+        self.has_access = restored.counts.users + restored.counts.roles > 0;
+        let counts = &restored.counts;
+        let detail = format!(
+            "{} collections, {} documents and {} indexes are those that the archive speaks of",
+            counts.collections, counts.documents, counts.indexes
+        );
+        self.passed("collections, views, indexes, counts", detail);
+        self.passed("users and roles", format!("{} users and {} roles restored", counts.users, counts.roles));
+        let parked = restored.ttl_parked.len();
+        self.passed("expiry", format!("{parked} TTL indexes are parked, so nothing expired meanwhile"));
+        let (matter, harmless): (Vec<_>, Vec<_>) = restored.skipped.iter().partition(|skipped| skipped.matters());
+        let harmless: Vec<String> =
+            harmless.iter().map(|skipped| format!("{} {}", skipped.count, skipped.reason)).collect();
+        if !harmless.is_empty() {
+            self.passed("entries that change no document", format!("left out: {}", harmless.join(", ")));
+        }
+        self.report.skipped = matter.into_iter().map(skipped).collect();
+    }
+
+    async fn prove(&mut self, uri: &str) -> Result<()> {
+        let options = ConnectOptions { app_name: "tidemark-drill".to_owned(), ..ConnectOptions::default() };
+        let destination = Destination::open(uri, options).await?;
+        let version = destination.server_version().await?;
+        self.report.tools.server_version = version.version;
+        self.report.tools.fcv = version.feature_compatibility_version;
+        self.destination = Some(destination.clone());
+
+        let collections = compare::collections(&destination).await?;
+        if let Some(reference) = self.reference().await? {
+            let watch = Stopwatch::start("compare");
+            let compared = compare::compare(&destination, &reference, &collections, &*self.progress).await;
+            self.report.phases.push(watch.stop(compared.as_ref().err()));
+            self.report.integrity.reference_at = Some(reference.at);
+            self.report.integrity.comparison = Some(compared?);
+        }
+        let watch = Stopwatch::start("validate");
+        let checks = validate::validate(&destination, &collections, &*self.progress).await;
+        self.report.phases.push(watch.stop(checks.as_ref().err()));
+        self.report.integrity.checks.extend(checks?);
+
+        if !self.options.queries.is_empty() {
+            self.progress.phase("queries", Some(self.options.queries.len() as u64), Unit::Items);
+            let watch = Stopwatch::start("queries");
+            let asked = self.ask(&destination).await;
+            self.report.phases.push(watch.stop(asked.as_ref().err()));
+            asked?;
+        }
+        if self.server.is_some() {
+            let written = try_to_write(&destination).await;
+            self.report.usability.push(written);
+        }
+        Ok(())
+    }
+
+    /// The reference of exactly the moment that was restored.
+    async fn reference(&mut self) -> Result<Option<Reference>> {
+        let target = &self.plan.target;
+        if !target.inclusive || target.wall_limit_ms.is_some() {
+            return Ok(None);
+        }
+        let Some((reference, sha256)) = self.archive.reference(&self.plan.lineage, target.resolved).await? else {
+            return Ok(None);
+        };
+        let name = reference.key().to_string();
+        let bytes = self.archive.store().head(&name).await?.map_or(0, |meta| meta.size);
+        self.report.evidence.push(Evidence { name, bytes, sha256 });
+        Ok(Some(reference))
+    }
+
+    async fn ask(&mut self, destination: &Destination) -> Result<()> {
+        for query in &self.options.queries {
+            self.report.queries.push(queries::run(destination, query).await?);
+            self.progress.advance(1);
+        }
+        Ok(())
+    }
+
+    /// One that cannot be completed proves nothing, and nothing has failed to come back either.
+    async fn seed_faults(&mut self) {
+        self.progress.phase("negative control", None, Unit::Items);
+        let watch = Stopwatch::start("negative control");
+        let read = self.view.read();
+        let (plan, manifest) = (&self.plan, &self.manifest);
+        let control = Control { reader: &self.archive, plan, manifest, read: &read, seed: self.options.seed };
+        match control.run().await {
+            Ok(seeded) => self.report.negative_control = seeded,
+            Err(failure) => {
+                self.report.warnings.push(format!("the negative control was not completed: {}", failure.what));
+            }
+        }
+        self.report.phases.push(watch.stop(None));
+    }
+
+    async fn check_keys(&mut self) {
+        let watch = Stopwatch::start("keys");
+        match keys::check(&self.archive, &self.plan).await {
+            Ok(checks) => self.report.keys = checks,
+            Err(failure) => self.report.warnings.push(format!("the key check was not completed: {}", failure.what)),
+        }
+        self.report.phases.push(watch.stop(None));
+    }
+
+    pub async fn clean_up(&mut self) {
+        let watch = Stopwatch::start("clean up");
+        let destination = self.destination.take();
+        self.report.clean_up = match (&self.options.place, self.server.take()) {
+            (Place::Throwaway { .. }, Some(server)) => {
+                drop(destination);
+                let leftovers = server.remove();
+                let outcome = if leftovers.is_empty() { Outcome::Passed } else { Outcome::Failed };
+                CleanUp { outcome: Some(outcome), leftovers, cost: None }
+            }
+            (Place::Throwaway { .. }, None) => CleanUp::default(),
+            (Place::Given { drop_after: true, .. }, _) => match &destination {
+                Some(destination) => {
+                    let dropped = clean_up::drop_restored(destination, self.has_access).await;
+                    dropped.unwrap_or_else(|failure| CleanUp {
+                        outcome: Some(Outcome::Failed),
+                        leftovers: vec![failure.what],
+                        cost: None,
+                    })
+                }
+                // It did not get so far that all of it is the restore's own.
+                None => CleanUp {
+                    outcome: Some(Outcome::Failed),
+                    leftovers: vec!["what the restore had written before it ended".to_owned()],
+                    cost: None,
+                },
+            },
+            (Place::Given { drop_after: false, .. }, _) => {
+                self.event("the restored data stays in the destination that was given".to_owned());
+                CleanUp { outcome: Some(Outcome::Skipped), ..CleanUp::default() }
+            }
+        };
+        self.report.phases.push(watch.stop(None));
+    }
+
+    pub fn finish(mut self, failure: Option<Failure>) -> Drilled {
+        if let Some(failure) = &failure {
+            let exit_code = Some(failure.exit_code());
+            self.report.timeline.push(TimelineEvent { at: now(), what: failure.what.clone(), exit_code });
+            if !self.report.phases.iter().any(|phase| phase.failure.is_some()) {
+                // It happened between two phases.
+                self.report.phases.push(Stopwatch::start("prove").stop(Some(failure)));
+            }
+        }
+        self.report.finished_at = now();
+        Drilled { report: self.report.judged(), failure }
+    }
+
+    fn passed(&mut self, name: &str, detail: String) {
+        self.report.integrity.checks.push(Check { name: name.to_owned(), outcome: Outcome::Passed, detail });
+    }
+
+    fn event(&mut self, what: String) {
+        self.report.timeline.push(TimelineEvent { at: now(), what, exit_code: None });
+    }
+}

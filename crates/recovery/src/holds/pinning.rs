@@ -1,0 +1,138 @@
+//! Setting and lifting pins: the record, and where the store offers it a legal hold on each object that the pin keeps.
+
+use std::collections::BTreeSet;
+
+use archive::LineageId;
+use archive::catalog::{Catalog, SnapshotSummary};
+use archive::coverage::{Coverage, CoveredRange};
+use archive::layout::ObjectKey;
+use archive::retention::{Pin, Pinned, Protection};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use store::ObjectStoreExt as _;
+
+use super::{Holds, notice};
+use crate::archive_reader::ArchiveReader;
+use crate::failure::{Failure, FailureKind, Result};
+
+const CONCURRENT: usize = 16;
+
+/// What a pin keeps, as objects.
+struct Kept {
+    snapshot: SnapshotSummary,
+    /// The history that is replayed: `(after, through]`.
+    range: CoveredRange,
+}
+
+impl ArchiveReader {
+    /// Writes the pin, unless what it is to keep cannot be restored or is being expired. The number of objects on which a
+    /// legal hold was set.
+    pub async fn pin(&self, lineage: &LineageId, pin: &Pin) -> Result<u64> {
+        let catalog = self.catalog(lineage).await?;
+        let kept = kept(&catalog, &pin.keeps)?;
+        if pin.legal_hold && self.store().lock().is_none() {
+            return Err(Failure::new(FailureKind::Usage, "this archive's store has no legal holds")
+                .at(self.store().location())
+                .because("a file system has none; buckets need Object Lock, containers version-level immutability")
+                .then("the same command without --legal-hold"));
+        }
+        self.put_pin(lineage, pin).await?;
+        let reads = Protection::new(&pin.id, kept.snapshot.id.clone(), kept.range, "", Timestamp::MAX);
+        if let Some(notice) = notice::living(self, lineage).await?
+            && notice.conflicts_with(&reads)
+        {
+            self.remove_pin(lineage, &pin.id).await?;
+            return Err(Failure::new(FailureKind::LeaseHeld, "an expiry is deleting what is to be pinned")
+                .at(self.place(lineage.as_str()))
+                .because(format!("{} began it", notice.by))
+                .then("dr-cli list shows what is left"));
+        }
+        if !pin.legal_hold {
+            return Ok(0);
+        }
+        let keys = objects(self, &catalog, &kept).await?;
+        self.hold(&keys, true).await?;
+        Ok(keys.len() as u64)
+    }
+
+    /// Takes a pin away, and the legal holds that no other pin needs. The pin that was there, and the number of objects.
+    pub async fn unpin(&self, lineage: &LineageId, id: &str) -> Result<Option<(Pin, u64)>> {
+        let Holds { pins, unreadable, .. } = self.holds(lineage).await?;
+        let (mut own, others): (Vec<Pin>, Vec<Pin>) = pins.into_iter().partition(|pin| pin.id == id);
+        let Some(pin) = own.pop() else {
+            // One that cannot be read can still be taken away by its name.
+            let file = format!("{}{id}.json", Pin::prefix(lineage));
+            let is_there = unreadable.iter().any(|finding| finding.object == file);
+            if is_there {
+                self.remove_pin(lineage, id).await?;
+            }
+            return Ok(is_there.then(|| (Pin::unreadable(id), 0)));
+        };
+        let mut lifted = BTreeSet::new();
+        if pin.legal_hold {
+            let catalog = self.catalog(lineage).await?;
+            lifted = self.held_by(&catalog, &pin).await?;
+            for other in others.iter().filter(|other| other.legal_hold) {
+                for key in self.held_by(&catalog, other).await? {
+                    lifted.remove(&key);
+                }
+            }
+            self.hold(&lifted, false).await?;
+        }
+        self.remove_pin(lineage, id).await?;
+        Ok(Some((pin, lifted.len() as u64)))
+    }
+
+    /// Nothing when what it kept is gone.
+    async fn held_by(&self, catalog: &Catalog, pin: &Pin) -> Result<BTreeSet<String>> {
+        match kept(catalog, &pin.keeps) {
+            Ok(kept) => objects(self, catalog, &kept).await,
+            Err(_) => Ok(BTreeSet::new()),
+        }
+    }
+
+    async fn hold(&self, keys: &BTreeSet<String>, held: bool) -> Result<()> {
+        let Some(lock) = self.store().lock() else { return Ok(()) };
+        stream::iter(keys)
+            .map(|key| async move { Ok::<_, Failure>(lock.hold(key, held).await?) })
+            .buffer_unordered(CONCURRENT)
+            .try_collect()
+            .await
+    }
+}
+
+fn kept(catalog: &Catalog, keeps: &Pinned) -> Result<Kept> {
+    let refuse = |kind, what: String| {
+        Err(Failure::new(kind, what).at(format!("lineage {}", catalog.lineage)).then("dr-cli status; dr-cli list"))
+    };
+    match keeps {
+        Pinned::Snapshot(id) => match catalog.snapshots.iter().find(|snapshot| snapshot.id == *id) {
+            Some(snapshot) => {
+                Ok(Kept { range: CoveredRange::new(snapshot.begin, snapshot.end), snapshot: snapshot.clone() })
+            }
+            None => refuse(FailureKind::NotFound, format!("there is no complete snapshot `{id}`")),
+        },
+        Pinned::Moments { from, through } => {
+            let windows = Coverage::of_catalog(catalog).restore_windows(&catalog.snapshots);
+            if !windows.iter().any(|window| window.from <= *from && *through <= window.through) {
+                let what = format!("not every moment from {from} through {through} can be restored");
+                return refuse(FailureKind::NotRestorable, what);
+            }
+            let before = catalog.snapshots.iter().filter(|snapshot| snapshot.end <= *from);
+            match before.max_by_key(|snapshot| snapshot.end) {
+                Some(snapshot) => {
+                    Ok(Kept { range: CoveredRange::new(snapshot.begin, *through), snapshot: snapshot.clone() })
+                }
+                None => refuse(FailureKind::NotRestorable, format!("no snapshot is consistent at or before {from}")),
+            }
+        }
+    }
+}
+
+async fn objects(reader: &ArchiveReader, catalog: &Catalog, kept: &Kept) -> Result<BTreeSet<String>> {
+    let prefix = ObjectKey::snapshot_prefix(&catalog.lineage, &kept.snapshot.id);
+    let parts = reader.store().list_all(&prefix).await?.into_iter().map(|object| object.key);
+    let range = kept.range;
+    let slices = catalog.slices.iter().filter(|slice| slice.id.after < range.through && range.from < slice.id.through);
+    Ok(parts.chain(slices.map(|slice| slice.id.key(&catalog.lineage, slice.encrypted).to_string())).collect())
+}
