@@ -9,11 +9,15 @@ mod objects;
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::error::{ErrorKind, Operation, StoreError};
 use crate::key::{checked, is_control, validate_key};
-use crate::port::{ObjectStore, Result};
+use crate::port::{ListedObject, ObjectStore, Result};
+
+/// A proof that began so long ago has ended, or was killed.
+const LEFT_BEHIND: SignedDuration = SignedDuration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -76,10 +80,9 @@ pub async fn prove(store: &dyn ObjectStore, folder: &str) -> Result<Proof> {
         .and_then(|()| if is_control(&format!("{folder}/x")) { Ok(()) } else { Err("it is no `control` folder") });
     checked(verdict, Operation::Create, folder, store.location())?;
     let prover = Prover { store, folder: format!("{folder}/{}", Uuid::new_v4()) };
-    prover.sweep(folder).await;
     let mut checks = objects::checks(&prover).await?;
     checks.extend(locking::checks(&prover).await);
-    prover.sweep(&prover.folder).await;
+    prover.sweep(folder).await;
     Ok(Proof { checks })
 }
 
@@ -135,10 +138,17 @@ impl Prover<'_> {
         format!("{}/{name}", self.folder)
     }
 
-    /// Best effort: credentials may lack the permission, and a lock may still hold.
+    /// Removes what this proof has written, and what earlier ones left behind: not what another one is at, which sees its
+    /// objects vanish and calls the store broken. Best effort: credentials may lack the permission, and a lock may still
+    /// hold.
     async fn sweep(&self, folder: &str) {
         let Ok(page) = self.store.list(&format!("{folder}/"), None, 1000).await else { return };
-        for object in page.objects {
+        let own = format!("{}/", self.folder);
+        let is_own = |object: &&ListedObject| object.key.starts_with(&own);
+        // Both by the clock of the store.
+        let Some(now) = page.objects.iter().filter(is_own).map(|object| object.modified).max() else { return };
+        let is_left = |object: &&ListedObject| is_own(object) || now.duration_since(object.modified) > LEFT_BEHIND;
+        for object in page.objects.iter().filter(is_left) {
             if let Some(lock) = self.store.lock() {
                 lock.purge(&object.key).await.ok();
             }

@@ -38,6 +38,28 @@ async fn folders_and_memory_pass_and_are_left_as_they_were() {
     }
 }
 
+/// The sidecars of a replica set start together.
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_at_the_same_time_do_not_disturb_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(FileStore::open_or_create(folder.path()).unwrap());
+    // Each begins while those before it are at work.
+    let proving: Vec<_> = (0..20)
+        .map(|turn| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(turn * 7)).await;
+                prove(&*store, FOLDER).await.unwrap()
+            })
+        })
+        .collect();
+    for proof in proving {
+        let proof = proof.await.unwrap();
+        assert!(proof.holds(), "{proof:#?}");
+    }
+    assert!(store.list_all("").await.unwrap().is_empty());
+}
+
 #[cfg(feature = "s3")]
 #[tokio::test]
 async fn an_s3_server_passes_with_and_without_locks() {
