@@ -18,6 +18,11 @@ fn kills() -> Result<u32> {
 
 /// Whatever is there is sound: every listed snapshot is complete, no slice is damaged, the windows have no hole.
 async fn assert_sound(scenario: &Scenario) -> Result<()> {
+    // The first sidecar proves the store before it begins an archive, and may die before it has.
+    if !scenario.archive.files()?.contains(&"archive.json".to_owned()) {
+        ensure!(scenario.archive.manifests()?.is_empty());
+        return Ok(());
+    }
     let listed = scenario.snapshots().await?.len();
     let manifests = scenario.archive.manifests()?.len();
     ensure!(listed == manifests, "{listed} snapshots are listed, {manifests} are published");
