@@ -42,6 +42,7 @@ pub struct Expired {
 
 /// What an expiry would do now. Nothing is changed.
 pub async fn plan(reader: &ArchiveReader, lineage: &LineageId, policy: &RetentionPolicy) -> Result<RetentionPlan> {
+    reader.require_control(lineage).await?;
     let clock = clock(reader).await?;
     let inventory = Inventory::take(reader, lineage).await?;
     let first = decide(policy, &inventory, &BTreeMap::new(), clock)?;

@@ -4,6 +4,7 @@
 //! damaged here makes anything go away.
 
 use archive::catalog::Finding;
+use archive::high_water::HighWater;
 use archive::json_record::RecordError;
 use archive::layout::{ObjectKey, ParseKeyError};
 use archive::retention::{Freeze, Pin, Protection};
@@ -30,6 +31,22 @@ pub struct Holds {
 }
 
 impl ArchiveReader {
+    /// Refuses when `control/` of the lineage is somewhere else: a pin that is written here holds nothing, and an expiry
+    /// that looks here sees no pin. Whoever archives leaves its high-water mark there.
+    pub async fn require_control(&self, lineage: &LineageId) -> Result<()> {
+        let mark = HighWater::key(lineage).to_string();
+        if self.control().head(&mark).await?.is_some() {
+            return Ok(());
+        }
+        if self.store().list(&ObjectKey::slices_prefix(lineage), None, 1).await?.objects.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(FailureKind::Unsafe, "the control records of this archive are not here")
+            .at(format!("{mark} in {}", self.control().location()))
+            .because("the sidecar keeps `control/` elsewhere (--control), or it was deleted; pins and leases cannot be seen")
+            .then("the same command with --control URL, as the sidecar has it; a deleted one comes back when `sidecar run` archives"))
+    }
+
     pub async fn holds(&self, lineage: &LineageId) -> Result<Holds> {
         let mut holds = Holds::default();
         let (pins, protections) = (Pin::prefix(lineage), Protection::prefix(lineage));
@@ -75,11 +92,13 @@ impl ArchiveReader {
     }
 
     pub async fn freeze(&self, lineage: &LineageId, freeze: &Freeze) -> Result<()> {
+        self.require_control(lineage).await?;
         self.put_control(&freeze_key(lineage)?, freeze.to_json()).await
     }
 
     /// `false` when nothing was frozen.
     pub async fn unfreeze(&self, lineage: &LineageId) -> Result<bool> {
+        self.require_control(lineage).await?;
         let key = freeze_key(lineage)?.to_string();
         let is_there = self.control().head(&key).await?.is_some();
         self.control().delete(&key).await?;

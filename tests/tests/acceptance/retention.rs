@@ -252,6 +252,31 @@ async fn an_expiry_whose_store_fails_at_any_request_harms_nothing_and_is_finishe
     Ok(())
 }
 
+/// Where `control/` is somewhere else, its pins are not seen, so nothing may go on without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_pinned_or_expired_without_the_control_of_the_archive() -> Result<()> {
+    let mut scenario = Scenario::start().await?;
+    let control = ArchiveFolder::new()?;
+    let control_url = control.url();
+    scenario.flags = ["--control", &control_url].map(str::to_owned).to_vec();
+    scenario.insert("shop", "orders", [doc! { "_id": 0 }]).await?;
+    scenario.begin_archiving().await?;
+    let moment = scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+    let before = scenario.archive.contents("")?;
+    let commands =
+        [&["expire", "--keep-last", "1"][..], &["pin", "latest"], &["unpin", "x"], &["freeze"], &["unfreeze"]];
+    for command in commands {
+        let refused = scenario.cli(command).await?;
+        ensure!(refused.exit_code == 9 && refused.stdout.contains("--control"), "{command:?}: {refused:?}");
+    }
+    ensure!(scenario.archive.contents("")? == before, "something was written in the wrong place");
+    for command in [&["pin", "latest"][..], &["freeze"], &["unfreeze"], &["expire", "--keep-last", "1"]] {
+        scenario.cli_ok(&[command, &["--control", &control_url]].concat()).await?;
+    }
+    scenario.assert_restores(&moment).await.map(|_| ())
+}
+
 /// By a crontab line, whose steps are minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sidecar_expires_on_schedule_when_it_is_told_to_and_only_then() -> Result<()> {

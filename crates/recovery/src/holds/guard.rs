@@ -42,7 +42,11 @@ pub async fn protect(reader: &ArchiveReader, plan: &RestorePlan, holder: &str) -
         move |end| Protection::new(id.clone(), snapshot.clone(), range, holder.clone(), end)
     };
     let protection = make(end(reader).await);
-    if let Err(failure) = write(reader, &plan.lineage, &protection).await {
+    let written = match reader.require_control(&plan.lineage).await {
+        Ok(()) => write(reader, &plan.lineage, &protection).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = written {
         return Ok(ProtectionGuard {
             reader: reader.clone(),
             key: None,

@@ -28,6 +28,7 @@ impl ArchiveReader {
     /// Writes the pin, unless what it is to keep cannot be restored or is being expired. The number of objects on which a
     /// legal hold was set.
     pub async fn pin(&self, lineage: &LineageId, pin: &Pin) -> Result<u64> {
+        self.require_control(lineage).await?;
         let catalog = self.catalog(lineage).await?;
         let kept = kept(&catalog, &pin.keeps)?;
         if pin.legal_hold && self.store().lock().is_none() {
@@ -57,6 +58,7 @@ impl ArchiveReader {
 
     /// Takes a pin away, and the legal holds that no other pin needs. The pin that was there, and the number of objects.
     pub async fn unpin(&self, lineage: &LineageId, id: &str) -> Result<Option<(Pin, u64)>> {
+        self.require_control(lineage).await?;
         let Holds { pins, unreadable, .. } = self.holds(lineage).await?;
         let (mut own, others): (Vec<Pin>, Vec<Pin>) = pins.into_iter().partition(|pin| pin.id == id);
         let Some(pin) = own.pop() else {
