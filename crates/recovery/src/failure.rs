@@ -127,7 +127,7 @@ impl From<store::StoreError> for Failure {
             ErrorKind::InvalidUrl | ErrorKind::UnsupportedScheme => (
                 FailureKind::Usage,
                 "the archive URL is not one that this build understands",
-                "use file:///absolute/path",
+                "file:///absolute/path, s3://BUCKET/PREFIX or azblob://ACCOUNT/CONTAINER/PREFIX, see docs/object-stores.md",
             ),
             ErrorKind::PermissionDenied => (
                 FailureKind::Unreachable,
