@@ -183,8 +183,14 @@ async fn nothing_that_a_running_restore_reads_expires() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_expiry_that_is_killed_harms_nothing_and_is_finished_by_the_next() -> Result<()> {
     let aged = aged().await?;
-    let kills = std::env::var("TIDEMARK_KILLS").ok().map_or(Ok(6), |kills| kills.parse::<u64>())?;
-    let kills = stream::iter(0..kills).map(|n| killed(&aged, Duration::from_millis(15 + n % 6 * 12 + n % 11)));
+    let kills = std::env::var("TIDEMARK_KILLS").ok().map_or(Ok(6), |kills| kills.parse::<u32>())?;
+    // Spread over the life of one that nobody kills.
+    let untouched = aged.scenario.archive.duplicate()?;
+    let started = Instant::now();
+    let whole = scenario::cli(&untouched, &[&KEEP_ONE[..], &["--apply", "--yes"]].concat()).await?;
+    ensure!(whole.exit_code == 0, "{whole:?}");
+    let life = started.elapsed();
+    let kills = stream::iter(0..kills).map(|n| killed(&aged, life * (n % 12 + 1) / 13));
     let was_cut: Vec<bool> = kills.buffer_unordered(6).try_collect().await?;
     let (cut, all) = (was_cut.iter().filter(|cut| **cut).count(), was_cut.len());
     println!("{cut} of {all} expiries were killed before their end");
