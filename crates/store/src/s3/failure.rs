@@ -23,10 +23,11 @@ where
         SdkError::ServiceError(context) => {
             answered(context.err().code().unwrap_or_default(), context.err().message(), context.raw())
         }
+        // The head arrived and the body did not, or not whole. A whole body that cannot be read is a `ServiceError`.
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            // A proxy's page during an outage looks the same as a wrong address.
-            not_s3(status, if status >= 500 { Again::Soon } else { Again::Once })
+            let sources = unsent(error.source()).detail;
+            Failure::unreachable(format!("the answer (HTTP {status}) ended too early ({})", readable(&sources)))
         }
         SdkError::DispatchFailure(failure) => unsent(failure.as_connector_error().map(|error| error as _)),
         other => unsent(other.source()),

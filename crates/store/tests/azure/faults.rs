@@ -36,6 +36,18 @@ async fn a_read_resumes_where_the_connection_broke() {
     assert!(read(&*reader, "large").await.unwrap() == body(11 * MIB));
 }
 
+/// More than once in a row, at every place: a listing over a bad line is not a wrong endpoint.
+#[tokio::test]
+async fn answers_that_end_too_early_again_and_again_are_asked_for_again() {
+    for length in [1, 20, 100, 250, 300, 350, 400, 500, 600, 700, 800] {
+        // A fresh client has no connection from before.
+        let (proxy, store) = behind_a_proxy("").await;
+        proxy.plan(move |number| if number <= 3 { Fault::CutAnswer(length) } else { Fault::Pass });
+        assert_eq!(store.list_all("").await.unwrap().len(), 0, "cut after {length} bytes");
+        assert_eq!(proxy.connections(), 4, "cut after {length} bytes");
+    }
+}
+
 #[tokio::test]
 async fn a_busy_store_is_obeyed_and_an_outage_ends_with_the_deadline() {
     let (proxy, store) = behind_a_proxy("&deadline=2").await;

@@ -116,6 +116,20 @@ async fn a_read_resumes_where_the_connection_broke() {
     assert!(found == body(11 * MIB)[1_000_000..7_000_001]);
 }
 
+/// More than once in a row, at every place: a listing over a bad line is not a wrong endpoint.
+#[tokio::test]
+async fn answers_that_end_too_early_again_and_again_are_asked_for_again() {
+    let (_server, proxy, store) = behind_a_proxy("").await;
+    for name in ["a", "b", "c"] {
+        assert_eq!(store.put_new(name, "x".into()).await.unwrap(), Created::New);
+    }
+    for length in [1, 20, 100, 250, 300, 350, 400, 500, 600, 700, 800] {
+        proxy.plan(move |number| if number <= 3 { Fault::CutAnswer(length) } else { Fault::Pass });
+        assert_eq!(store.list_all("").await.unwrap().len(), 3, "cut after {length} bytes");
+        assert_eq!(proxy.connections(), 4, "cut after {length} bytes");
+    }
+}
+
 #[tokio::test]
 async fn a_read_that_never_gets_further_fails() {
     let (_server, proxy, store) = behind_a_proxy("&deadline=2").await;
