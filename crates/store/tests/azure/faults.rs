@@ -39,7 +39,7 @@ async fn a_read_resumes_where_the_connection_broke() {
 /// More than once in a row, at every place: a listing over a bad line is not a wrong endpoint.
 #[tokio::test]
 async fn answers_that_end_too_early_again_and_again_are_asked_for_again() {
-    for length in [1, 20, 100, 250, 300, 350, 400, 500, 600, 700, 800] {
+    for length in [1, 20, 100, 200, 300, 400, 500] {
         // A fresh client has no connection from before.
         let (proxy, store) = behind_a_proxy("").await;
         proxy.plan(move |number| if number <= 3 { Fault::CutAnswer(length) } else { Fault::Pass });
