@@ -1,3 +1,6 @@
+# Run as built: `cargo run -p e2e` alone selects other features and builds half of everything again.
+programs = $${CARGO_TARGET_DIR:-target}/release
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test servers bench lint fmt soak
 
@@ -6,7 +9,7 @@ help:  ## what can be done here
 
 demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare (STORE=file|s3|azure)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
-	@cargo run --release --quiet -p e2e --bin demo -- $(if $(STORE),--store $(STORE)) $(ARGS)
+	@$(programs)/demo $(if $(STORE),--store $(STORE)) $(ARGS)
 
 test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet
@@ -18,14 +21,14 @@ servers:
 
 bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name peers)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
-	@cargo run --release --quiet -p e2e --bin bench -- $(ARGS)
+	@$(programs)/bench $(ARGS)
 
 soak: servers  ## SEEDS=n random histories, sidecar and expiry killed KILLS=n times, a second S3 server
 	@cargo build --workspace --quiet
-	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test -p e2e --test differential -- --nocapture
-	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test crash -- --nocapture a_sidecar_killed_at_any_moment
-	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test acceptance -- --nocapture an_expiry_that_is_killed
-	@scripts/fetch-minio.sh >/dev/null && cargo test -p store --test s3 --test proof -- --ignored
+	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test --workspace --quiet --test differential -- --nocapture
+	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test --workspace --quiet --test crash -- --nocapture a_sidecar_killed_at_any_moment
+	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test --workspace --quiet --test acceptance -- --nocapture an_expiry_that_is_killed
+	@scripts/fetch-minio.sh >/dev/null && cargo test --workspace --quiet --test s3 --test proof -- --ignored
 
 lint:  ## formatting, clippy, dependency fences
 	@cargo fmt --all --check
