@@ -3,11 +3,14 @@
 //! Absolute numbers say little about another machine; ratios of two things measured minutes apart on the same one do.
 //! `make bench` prints the table and writes it, with what is needed to repeat it, into `docs/benchmarks.md`.
 
+mod archiver;
 mod catalog;
 mod collections;
 mod documents;
 mod idle;
 mod limits;
+mod listing;
+mod load;
 mod machine;
 mod peers;
 mod replay;
@@ -23,6 +26,7 @@ use anyhow::{Context, Result, ensure};
 use testkit::ReplicaSet;
 
 pub use self::catalog::simulate as simulate_catalog;
+pub use self::listing::simulate as simulate_listing;
 use self::table::Table;
 
 #[derive(Debug, Clone, Default)]
@@ -66,6 +70,12 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(6) {
         stores::measure(options, &mut table).await.context("object stores and encryption")?;
+    }
+    if options.wants(7) {
+        archiver::measure(options, &mut table).await.context("the archiver")?;
+    }
+    if options.wants(8) {
+        listing::measure(options, &mut table).await.context("the simulated listing")?;
     }
     println!("\n{}", table.to_text());
     if let Some(path) = &options.write_to {

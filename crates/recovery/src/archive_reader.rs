@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use archive::archive_marker::ArchiveMarker;
-use archive::catalog::{Catalog, Finding, StoredSlice};
+use archive::catalog::{Catalog, Finding};
 use archive::collection_page::{CollectionRecord, PageHeader, decode_page};
 use archive::encryption::{Identities, RecipientsRecord};
 use archive::gap::Gap;
@@ -18,13 +18,14 @@ use archive::plan::{Nearest, NotRestorable, RestorePlan, plan_restore};
 use archive::target::{ParseTargetError, RestoreTarget};
 use archive::{LineageId, SnapshotId};
 use futures::{StreamExt, TryStreamExt, stream};
-use store::{ListedObject, ObjectStore, ObjectStoreExt};
+use store::{ObjectStore, ObjectStoreExt};
 
 use crate::failure::{Failure, FailureKind, Result};
 
 mod content;
 mod lineages;
 mod proofs;
+mod slices;
 
 pub use content::NeedsKey;
 pub(crate) use content::{Content, ContentError};
@@ -103,15 +104,7 @@ impl ArchiveReader {
                 Some(Err(problem)) => catalog.unusable.push(finding(key, problem)),
             }
         }
-        for object in self.listed_slices(lineage).await? {
-            match object.key.parse::<ObjectKey>() {
-                Ok(ObjectKey::Slice { id, encrypted, .. }) if object.size > 0 => {
-                    catalog.slices.push(StoredSlice { id, stored_bytes: object.size, encrypted });
-                }
-                Ok(ObjectKey::Slice { .. }) => catalog.unusable.push(finding(object.key, "it is empty")),
-                _ => catalog.unusable.push(finding(object.key, "it is not the name of a slice")),
-            }
-        }
+        self.add_slices(&mut catalog).await?;
         for object in self.store.list_all(&ObjectKey::gaps_prefix(lineage)).await? {
             let gap = match self.store.get_bytes(&object.key, RECORD_LIMIT).await? {
                 Some(bytes) => Gap::from_json(&bytes).map_err(|error| error.to_string()),
@@ -123,21 +116,6 @@ impl ArchiveReader {
             }
         }
         Ok(catalog)
-    }
-
-    /// Everything below the folders of days, which are listed side by side: a year is some thousand pages.
-    async fn listed_slices(&self, lineage: &LineageId) -> Result<Vec<ListedObject>> {
-        let prefix = ObjectKey::slices_prefix(lineage);
-        let days = self.store.list_folders(&prefix).await?;
-        let pages: Vec<Vec<ListedObject>> = stream::iter(days)
-            .map(|day| {
-                let folder = format!("{prefix}{day}/");
-                async move { self.store.list_all(&folder).await }
-            })
-            .buffered(CONCURRENT_READS)
-            .try_collect()
-            .await?;
-        Ok(pages.into_iter().flatten().collect())
     }
 
     /// How far the archive once reached. It is only a hint, so a mark that cannot be read or used never stops anybody.

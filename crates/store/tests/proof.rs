@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liar::{Liar, Lie};
+use store::delay::DelayStore;
 use store::fault::{Fault, FaultStore};
 use store::{ErrorKind, FileStore, MemoryStore, ObjectStore, ObjectStoreExt, Operation, Proof, Verdict, prove};
 
@@ -131,6 +132,16 @@ async fn every_liar_is_caught_by_the_check_that_is_named_for_it() {
             assert!(check.verdict != Verdict::Broken || !check.remedy.is_empty(), "{check:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_far_away_is_proven_in_seconds() {
+    let far = DelayStore::new(Arc::new(MemoryStore::new()), Duration::from_millis(100));
+    let started = tokio::time::Instant::now();
+    let proof = prove(&far, FOLDER).await.unwrap();
+    assert!(proof.holds(), "{proof:#?}");
+    // Of more than 200 requests, 100 ms each.
+    assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -54,20 +54,25 @@ async fn last_drill(reader: &ArchiveReader, lineage: &LineageId) -> Result<(Opti
 
 pub async fn run(context: &Context) -> Result<Report> {
     let reader = context.open().await?;
-    let mut lineages = Vec::new();
     let (records, findings) = context.lineages(&reader).await?;
+    let lineages = examine(&reader, records).await?;
+    let has_findings = !findings.is_empty() || lineages.iter().any(|lineage| !lineage.findings.is_empty());
+    let location = reader.store().location().to_owned();
+    let status = Status { archive_id: reader.id().to_owned(), location, lineages, findings };
+    Ok(Report::new(&status, text(&status))?.with_findings_if(has_findings))
+}
+
+async fn examine(reader: &ArchiveReader, records: Vec<LineageRecord>) -> Result<Vec<LineageStatus>> {
+    let mut lineages = Vec::new();
     for record in records {
-        let catalog = catalog::inspect(&reader, &record.lineage).await?;
-        let (last_drill, unusable) = last_drill(&reader, &record.lineage).await?;
+        let catalog = catalog::inspect(reader, &record.lineage).await?;
+        let (last_drill, unusable) = last_drill(reader, &record.lineage).await?;
         let mut status = lineage_status(record, &catalog, jiff::Timestamp::now().as_second());
         status.last_drill = last_drill;
         status.findings.extend(unusable);
         lineages.push(status);
     }
-    let has_findings = !findings.is_empty() || lineages.iter().any(|lineage| !lineage.findings.is_empty());
-    let location = reader.store().location().to_owned();
-    let status = Status { archive_id: reader.id().to_owned(), location, lineages, findings };
-    Ok(Report::new(&status, text(&status))?.with_findings_if(has_findings))
+    Ok(lineages)
 }
 
 fn lineage_status(record: LineageRecord, catalog: &Catalog, now: i64) -> LineageStatus {
@@ -177,3 +182,6 @@ fn answer(lineage: &LineageStatus) -> String {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

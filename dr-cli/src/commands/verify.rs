@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use archive::LineageId;
 use recovery::{
-    ArchiveReader, ClosedObjects, Failure, FailureKind, NeedsKey, Result, Sample, VerifyLevel, VerifyOptions,
+    ArchiveReader, ClosedObjects, Failure, FailureKind, NeedsKey, Result, Sample, Share, VerifyLevel, VerifyOptions,
     VerifyReport,
 };
 
@@ -18,11 +18,19 @@ use crate::output::{Ending, Report};
 const CONCURRENT_OBJECTS: usize = 4;
 
 pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
+    if let (Some(Share::Part { .. }), Some(_)) = (args.sample, args.seed) {
+        return Err(Failure::new(
+            FailureKind::Usage,
+            "a part N/T is fixed by the names of the objects: no seed changes it",
+        )
+        .at("--seed")
+        .then("leave out --seed, or give --sample a percentage"));
+    }
     let reader = context.open().await?;
     let lineage = context.wanted_lineage().map(parse_lineage).transpose()?;
     let sample = match args.sample {
-        Some(percent) => Sample { percent, seed: args.seed.unwrap_or_else(any_seed) },
-        None => Sample::EVERYTHING,
+        Some(share) => share.drawn(args.seed.unwrap_or_else(any_seed)),
+        None => Sample::Everything,
     };
     let options = VerifyOptions { level: args.level, sample, concurrency: CONCURRENT_OBJECTS };
     let report = recovery::verify(&reader, lineage.as_ref(), options, Arc::clone(&context.progress)).await?;
@@ -86,11 +94,15 @@ fn text(report: &VerifyReport) -> String {
             format!("{} of {} ({:.1} %)", bytes(report.checked.bytes), bytes(coverage.bytes), coverage.checked_percent),
         ),
     ];
-    if let Some(sample) = coverage.sample {
-        list.push((
-            "sample",
-            format!("{} % of segments and slices; --seed {} repeats it", sample.percent, sample.seed),
-        ));
+    match coverage.sample {
+        Some(Sample::Percent { percent, seed }) => {
+            list.push(("sample", format!("{percent} % of segments and slices; --seed {seed} repeats it")));
+        }
+        Some(Sample::Part { part, parts }) => {
+            let rest = "the other parts hold the rest, each object in one by its name";
+            list.push(("sample", format!("part {part} of {parts} of segments and slices; {rest}")));
+        }
+        Some(Sample::Everything) | None => {}
     }
     for lineage in &coverage.lineages {
         list.push(("lineage", format!("{}, {}", lineage.lineage, plural(lineage.snapshots, "snapshot"))));

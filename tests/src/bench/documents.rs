@@ -65,7 +65,7 @@ impl Kind {
     }
 }
 
-fn object_id(kind: Kind, position: u64) -> [u8; 12] {
+pub fn object_id(kind: Kind, position: u64) -> [u8; 12] {
     let mut id = [0x65, 0x92, 0, 0, kind as u8, 0xc3, 0x11, 0x9e, 0, 0, 0, 0];
     id[..4].copy_from_slice(&(0x6592_0000 + u32::try_from(position / 7).unwrap_or(0)).to_be_bytes());
     id[8..].copy_from_slice(&u32::try_from(position).unwrap_or(u32::MAX).to_be_bytes());

@@ -81,7 +81,8 @@ pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-async fn wait(port: u16, sidecar: &Sidecar, fact: impl Fn(&serde_json::Value) -> bool) -> Result<()> {
+/// Asks the sidecar about itself until the fact holds.
+pub async fn wait(port: u16, sidecar: &Sidecar, fact: impl Fn(&serde_json::Value) -> bool) -> Result<()> {
     let limit = Instant::now() + Duration::from_mins(2);
     loop {
         if sidecar_status(port).await.is_ok_and(|status| fact(&status)) {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use e2e::bench::{Options, run, simulate_catalog};
+use e2e::bench::{Options, run, simulate_catalog, simulate_listing};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "usage: bench [--quick] [--only N,N] [--no-write]
 
   --quick      a tenth of everything, not written to docs/benchmarks.md
-  --only N,N   1 snapshot, 2 restore, 3 memory, 4 many collections, 5 replay, 6 object stores and encryption; not
-               written either
+  --only N,N   1 snapshot, 2 restore, 3 memory, 4 many collections, 5 replay, 6 object stores and encryption,
+               7 archiver, 8 listing of a million slices; not written either
   --no-write   print only
 
 MONGODUMP and MONGORESTORE name peers to compare with.";
@@ -19,6 +19,8 @@ enum Invocation {
     Bench(Options),
     /// The child that measures pure code.
     Catalog(u64),
+    /// The child that lists so many slices.
+    Listing(u64),
 }
 
 fn invocation() -> Option<Invocation> {
@@ -27,13 +29,14 @@ fn invocation() -> Option<Invocation> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--catalog" => return Some(Invocation::Catalog(arguments.next()?.parse().ok()?)),
+            "--listing" => return Some(Invocation::Listing(arguments.next()?.parse().ok()?)),
             "--quick" => {
                 options.quick = true;
                 options.write_to = None;
             }
             "--only" => {
                 for part in arguments.next()?.split(',') {
-                    options.parts.insert(part.parse().ok().filter(|part| (1..=6).contains(part))?);
+                    options.parts.insert(part.parse().ok().filter(|part| (1..=8).contains(part))?);
                 }
                 options.write_to = None;
             }
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Some(Invocation::Catalog(collections)) => {
             finish(simulate_catalog(collections).map(|figures| println!("{figures}")))
         }
+        Some(Invocation::Listing(slices)) => listing(slices),
         None => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -71,6 +75,12 @@ async fn bench(options: &Options) -> ExitCode {
         }
     };
     finish(run)
+}
+
+/// With as many threads as `dr-cli` has.
+#[tokio::main]
+async fn listing(slices: u64) -> ExitCode {
+    finish(simulate_listing(slices).await.map(|figures| println!("{figures}")))
 }
 
 fn finish(run: anyhow::Result<()>) -> ExitCode {
