@@ -77,6 +77,12 @@ fn reference() -> Reference {
     reference
 }
 
+fn compared() -> Comparison {
+    let reference = reference();
+    let log = Namespace::new("shop", "log");
+    reference.compare(&reference.collections, &[&log].into())
+}
+
 fn drill() -> DrillReport {
     let point = RecoveryPoint {
         requested: "latest".into(),
@@ -112,7 +118,7 @@ fn drill() -> DrillReport {
         objects: 4,
         bytes: 900,
         reference_at: Some(at(7)),
-        comparison: Some(Comparison { equal: 1, documents: 2, ..reference().compare(&reference().collections) }),
+        comparison: Some(Comparison { equal: 1, documents: 2, ..compared() }),
         checks: vec![Check { name: "indexes".into(), outcome: Outcome::Passed, detail: String::new() }],
     };
     report.queries = vec![QueryResult {

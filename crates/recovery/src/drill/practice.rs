@@ -210,14 +210,15 @@ impl Practice {
         self.report.tools.fcv = version.feature_compatibility_version;
         self.destination = Some(destination.clone());
 
-        let collections = compare::collections(&destination).await?;
+        let listed = compare::listed(&destination).await?;
         if let Some(reference) = self.reference().await? {
             let watch = Stopwatch::start("compare");
-            let compared = compare::compare(&destination, &reference, &collections, &*self.progress).await;
+            let compared = compare::compare(&destination, &reference, &listed, &*self.progress).await;
             self.report.phases.push(watch.stop(compared.as_ref().err()));
             self.report.integrity.reference_at = Some(reference.at);
             self.report.integrity.comparison = Some(compared?);
         }
+        let collections: Vec<_> = listed.into_iter().filter(compare::holds_documents).collect();
         let watch = Stopwatch::start("validate");
         let checks = validate::validate(&destination, &collections, &*self.progress).await;
         self.report.phases.push(watch.stop(checks.as_ref().err()));
