@@ -127,6 +127,7 @@ fn drill() -> DrillReport {
         expected: "17".into(),
         found: "17".into(),
         milliseconds: 3,
+        expects_data: false,
     }];
     report.negative_control =
         Some(NegativeControl { fault: "a flipped bit".into(), was_detected: true, detail: "exit code 5".into() });
