@@ -14,7 +14,7 @@ use replset::{ConnectOptions, Destination};
 use store::ObjectStoreExt as _;
 
 use super::control::Control;
-use super::facts::{drill_id, earlier_drill, is_proven, own_digest, point, skipped, try_to_write};
+use super::facts::{drill_id, earlier_drill, is_proven, loss_seconds, own_digest, point, skipped, try_to_write};
 use super::overlay::Overlay;
 use super::stopwatch::{self, Stopwatch, now};
 use super::throwaway::{ThrowawayServer, leftovers};
@@ -99,11 +99,10 @@ impl Practice {
         }
         let catalog = self.reader.catalog(&self.plan.lineage).await?;
         let coverage = Coverage::of_catalog(&catalog);
-        // What would be lost if the source were gone now: everything that is not archived yet.
-        let through = coverage.archived_through().map(|at| i64::from(at.seconds));
-        let age = through.map(|through| u64::try_from(Timestamp::now().as_second() - through).unwrap_or(0));
-        self.report.recovery_point_objective =
-            Objective { objective_seconds: self.options.recovery_point_objective_seconds, actual_seconds: age };
+        self.report.recovery_point_objective = Objective {
+            objective_seconds: self.options.recovery_point_objective_seconds,
+            actual_seconds: loss_seconds(&catalog, &coverage, Timestamp::now().as_second()),
+        };
         self.report.recovery_time_objective.objective_seconds = self.options.recovery_time_objective_seconds;
         let gaps: Vec<String> = coverage.problems.iter().map(ToString::to_string).collect();
         let detail = if gaps.is_empty() {
