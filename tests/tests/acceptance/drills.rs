@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use archive::Namespace;
 use archive::encryption::Identities;
-use archive::reference::Reference;
+use archive::reference::{MissingCollection, MissingReason, Reference};
 use archive::signature::VerifyingKey;
 use e2e::{ArchiveFolder, Drills, Scenario, destination, scenario};
 use mongodb::bson::{DateTime, Document, doc};
@@ -153,8 +154,18 @@ async fn what_differs_from_the_reference_or_from_the_expected_answer_fails_the_d
     let fewer = forged(&|forged| {
         let at = orders(forged);
         forged.collections[at].count += 1;
+        for (name, reason) in [("lost view", MissingReason::View), ("lost log", MissingReason::Capped)] {
+            let namespace = Namespace::new("shop", name);
+            forged.missing.push(MissingCollection { namespace, reason, detail: String::new() });
+        }
     })?;
-    ensure!(reasons(&drills.ends(&fewer, &[], 5).await?).contains("500 documents, should be 501"));
+    // A copy of the report that cannot be written changes neither the verdict nor what is stored.
+    let drilled = drills.ends(&fewer, &["--report-dir", "/proc"], 5).await?;
+    for part in ["500 documents, should be 501", "shop.lost view: not there", "shop.lost log: not there"] {
+        ensure!(reasons(&drilled).contains(part), "{part}: {drilled}");
+    }
+    ensure!(drilled["stored"].as_array().is_some_and(|keys| keys.len() == 2), "{drilled}");
+    ensure!(drilled["files"].as_array().is_some_and(Vec::is_empty), "{drilled}");
     let unknown = forged(&|forged| {
         let at = orders(forged);
         forged.collections.remove(at);
