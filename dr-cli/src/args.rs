@@ -11,7 +11,7 @@ use archive::target::{RestoreTarget, TARGET_GRAMMAR};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use recovery::{Failure, FailureKind, NamespaceFilter, TimeBound, VerifyLevel};
+use recovery::{Failure, FailureKind, NamespaceFilter, Share, TimeBound, VerifyLevel};
 
 use crate::output::Sink;
 
@@ -200,9 +200,9 @@ pub struct VerifyArgs {
     /// list: everything is there · hash: every byte · decode: every BSON element and oplog entry
     #[arg(long, value_name = "LEVEL", default_value = "hash")]
     pub level: VerifyLevel,
-    /// Read only this percentage of segments and slices
-    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
-    pub sample: Option<f64>,
+    /// Read only this percentage of segments and slices, or part N of T (3/7): T runs, one for each N, read everything
+    #[arg(long, value_name = "PERCENT|N/T")]
+    pub sample: Option<Share>,
     /// Which sample: the same seed reads the same objects
     #[arg(long, value_name = "N", requires = "sample")]
     pub seed: Option<u64>,
@@ -257,14 +257,6 @@ fn parse_op(text: &str) -> Result<OpKind, String> {
     };
     OpKind::from_name(name)
         .ok_or_else(|| format!("`{text}` is not a kind of operation; known are {}", NAMES.join(", ")))
-}
-
-fn parse_percent(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>();
-    number
-        .ok()
-        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
-        .ok_or_else(|| format!("`{text}` is not a percentage above 0 and up to 100"))
 }
 
 /// Everything about a run that is known before it.

@@ -32,5 +32,6 @@ pub use restore::{
     examine_destination, predict_seconds, release, restore,
 };
 pub use verify::{
-    Checked, ClosedObjects, CoveredLineage, Sample, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport, verify,
+    Checked, ClosedObjects, CoveredLineage, Sample, Share, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport,
+    verify,
 };

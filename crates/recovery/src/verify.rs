@@ -30,7 +30,7 @@ mod snapshot;
 
 use content::Unproven;
 use findings::Findings;
-pub use sample::Sample;
+pub use sample::{Sample, Share};
 
 /// How far verification goes; each level includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

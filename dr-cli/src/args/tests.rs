@@ -63,15 +63,17 @@ fn operations_are_a_list_of_names_in_any_case() {
 }
 
 #[test]
-fn a_sample_is_a_percentage() {
+fn a_sample_is_a_percentage_or_a_part() {
     let sample = |line: &str| {
         let Command::Verify(args) = parsed(line).command else { panic!() };
         (args.level, args.sample)
     };
     assert_eq!(sample("dr-cli verify"), (VerifyLevel::Hash, None));
-    assert_eq!(sample("dr-cli verify --level decode --sample 12.5"), (VerifyLevel::Decode, Some(12.5)));
-    assert_eq!(sample("dr-cli verify --sample 5%"), (VerifyLevel::Hash, Some(5.0)));
-    for line in ["verify --sample 0", "verify --sample 101", "verify --sample NaN", "verify --level all"] {
+    assert_eq!(sample("dr-cli verify --level decode --sample 12.5"), (VerifyLevel::Decode, Some(Share::Percent(12.5))));
+    assert_eq!(sample("dr-cli verify --sample 5%"), (VerifyLevel::Hash, Some(Share::Percent(5.0))));
+    let (_, part) = sample("dr-cli verify --sample 3/7");
+    assert_eq!(part.unwrap().to_string(), "part 3/7");
+    for line in ["verify --sample 0", "verify --sample 101", "verify --sample 8/7", "verify --level all"] {
         refused(&format!("dr-cli {line}"));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use archive::LineageId;
 use recovery::{
-    ArchiveReader, ClosedObjects, Failure, FailureKind, NeedsKey, Result, Sample, VerifyLevel, VerifyOptions,
+    ArchiveReader, ClosedObjects, Failure, FailureKind, NeedsKey, Result, Sample, Share, VerifyLevel, VerifyOptions,
     VerifyReport,
 };
 
@@ -21,7 +21,9 @@ pub async fn run(context: &Context, args: &VerifyArgs) -> Result<Report> {
     let reader = context.open().await?;
     let lineage = context.wanted_lineage().map(parse_lineage).transpose()?;
     let sample = match args.sample {
-        Some(percent) => Sample { percent, seed: args.seed.unwrap_or_else(any_seed) },
+        // The parts of one seed belong together.
+        Some(share @ Share::Part { .. }) => Sample { share, seed: args.seed.unwrap_or(0) },
+        Some(share) => Sample { share, seed: args.seed.unwrap_or_else(any_seed) },
         None => Sample::EVERYTHING,
     };
     let options = VerifyOptions { level: args.level, sample, concurrency: CONCURRENT_OBJECTS };
@@ -87,10 +89,7 @@ fn text(report: &VerifyReport) -> String {
         ),
     ];
     if let Some(sample) = coverage.sample {
-        list.push((
-            "sample",
-            format!("{} % of segments and slices; --seed {} repeats it", sample.percent, sample.seed),
-        ));
+        list.push(("sample", format!("{} of segments and slices; --seed {} repeats it", sample.share, sample.seed)));
     }
     for lineage in &coverage.lineages {
         list.push(("lineage", format!("{}, {}", lineage.lineage, plural(lineage.snapshots, "snapshot"))));
