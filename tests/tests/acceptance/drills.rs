@@ -254,6 +254,38 @@ async fn a_destination_that_was_given_keeps_what_was_restored_unless_told_otherw
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_neither_takes_over_nor_drops_an_unfinished_restore_of_somebody() -> Result<()> {
+    let mut scenario = Scenario::start().await?;
+    scenario.insert("shop", "orders", orders(0..500)).await?;
+    scenario.begin_archiving().await?;
+    scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+    let (archive, drills, set) = (&scenario.archive, Drills::new()?, destination().await?);
+    // It stops at a damaged segment.
+    let damaged = archive.duplicate()?;
+    for key in damaged.segments()? {
+        let mut bytes = damaged.read(&key)?;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        damaged.write(&key, &bytes)?;
+    }
+    let uri = set.uri();
+    let stopped = scenario::cli(&damaged, &scenario::restore_arguments("latest", &uri)).await?;
+    ensure!(stopped.exit_code == 5, "exit {}: {}", stopped.exit_code, stopped.stderr);
+    let before = scenario::moment_of(&set.client()).await?.state;
+    // Of the sound archive: the same restore, which could go on.
+    let refused = drills.ends(archive, &["--to", "latest", "--destination", &uri, "--yes", "--drop-after"], 9).await?;
+    ensure!(refused["error"]["what"].as_str().is_some_and(|what| what.contains("unfinished restore")), "{refused}");
+    let differences = before.diff(&scenario::moment_of(&set.client()).await?.state);
+    ensure!(differences.is_empty(), "{differences:#?}");
+    ensure!(
+        archive.keys(|key| matches!(key, archive::layout::ObjectKey::Drill { .. }))?.is_empty(),
+        "no drill took place"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_drill_leaves_nothing_and_a_killed_one_is_found_by_the_next() -> Result<()> {
     let mut scenario = Scenario::start().await?;
     scenario.insert("shop", "orders", orders(0..500)).await?;

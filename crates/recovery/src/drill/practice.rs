@@ -23,7 +23,7 @@ use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, Result};
 use crate::holds::{ProtectionGuard, protect};
 use crate::progress::{Progress, Unit};
-use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, restore};
+use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, require_fresh, restore};
 
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
 /// Earlier drills that a report shows.
@@ -138,7 +138,10 @@ impl Practice {
     /// The connection string of the destination.
     async fn provision(&mut self) -> Result<String> {
         let (mongod, parent) = match &self.options.place {
-            Place::Given { uri, .. } => return Ok(uri.clone()),
+            Place::Given { uri, .. } => {
+                require_fresh(uri).await?;
+                return Ok(uri.clone());
+            }
             Place::Throwaway { mongod, parent } => (mongod.clone(), parent.clone()),
         };
         self.progress.phase("provision", None, Unit::Items);
