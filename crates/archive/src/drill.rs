@@ -172,6 +172,9 @@ pub struct QueryResult {
     pub expected: String,
     pub found: String,
     pub milliseconds: u64,
+    /// Whether an empty destination would give another answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expects_data: bool,
 }
 
 /// The seeded fault.

@@ -127,6 +127,12 @@ impl MissingReason {
     pub fn is_about_definitions(&self) -> bool {
         matches!(self, Self::View | Self::System)
     }
+
+    /// Whether both listings around the moment had it, so that a restore to the moment has to have it, too. What changed
+    /// may not have been there; what holds definitions comes and goes with them.
+    pub fn is_about_what_was_there(&self) -> bool {
+        matches!(self, Self::Capped | Self::HistoryGone | Self::Budget | Self::View | Self::Failed)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -77,6 +77,12 @@ fn reference() -> Reference {
     reference
 }
 
+fn compared() -> Comparison {
+    let reference = reference();
+    let log = Namespace::new("shop", "log");
+    reference.compare(&reference.collections, &[&log].into())
+}
+
 fn drill() -> DrillReport {
     let point = RecoveryPoint {
         requested: "latest".into(),
@@ -112,7 +118,7 @@ fn drill() -> DrillReport {
         objects: 4,
         bytes: 900,
         reference_at: Some(at(7)),
-        comparison: Some(Comparison { equal: 1, documents: 2, ..reference().compare(&reference().collections) }),
+        comparison: Some(Comparison { equal: 1, documents: 2, ..compared() }),
         checks: vec![Check { name: "indexes".into(), outcome: Outcome::Passed, detail: String::new() }],
     };
     report.queries = vec![QueryResult {
@@ -121,6 +127,7 @@ fn drill() -> DrillReport {
         expected: "17".into(),
         found: "17".into(),
         milliseconds: 3,
+        expects_data: false,
     }];
     report.negative_control =
         Some(NegativeControl { fault: "a flipped bit".into(), was_detected: true, detail: "exit code 5".into() });

@@ -41,6 +41,7 @@ pub use release::{ReleaseReport, release};
 pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEntries, predict_seconds};
 
 pub use preflight::examine_destination;
+pub(crate) use preflight::require_fresh;
 
 use attempts::Attempts;
 use check::Checked;

@@ -93,8 +93,12 @@ fn shown(text: &str) -> String {
     let cut: String = match cut.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
+            match (authority.rsplit_once('@'), path.rsplit_once('@')) {
+                (Some((_, host)), _) => format!("{scheme}://{host}{path}"),
+                // No place has a port: a password that holds a `/`, as keys of S3 do.
+                (None, Some((_, place))) if authority.contains(':') => format!("{scheme}://{place}"),
+                _ => format!("{scheme}://{authority}{path}"),
+            }
         }
         None => cut.to_owned(),
     };
@@ -103,10 +107,75 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refusal(url: &str) -> StoreError {
         open(url).map(|store| panic!("{url} was taken for {store:?}")).unwrap_err()
+    }
+
+    /// Texts of what URLs are made of, and of what must not lead anywhere else.
+    fn hostile_url() -> impl Strategy<Value = String> {
+        const PARTS: &[&str] = &[
+            "file://",
+            "s3://",
+            "azblob://",
+            "bucket",
+            "account",
+            "/",
+            "/",
+            "/",
+            "..",
+            ".",
+            "%2e",
+            "%2F",
+            "%00",
+            "%5c",
+            "%",
+            "\\",
+            "?",
+            "&",
+            "=",
+            "#",
+            "@",
+            ":",
+            "endpoint=",
+            "http://x",
+            "deadline=",
+            "retention_days=",
+            "99999999999999999999",
+            "é",
+            " ",
+            "lost+found",
+        ];
+        let mixed = proptest::collection::vec(proptest::sample::select(PARTS), 0..12);
+        prop_oneof![mixed.prop_map(|parts| parts.concat()), any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_place_of_its_own_or_refused(text in hostile_url()) {
+            match place_of(&text) {
+                Ok(Place::Folder(path)) => {
+                    prop_assert!(path.is_absolute() && path.parent().is_some(), "{path:?}");
+                    prop_assert!(path.components().all(|part| part != std::path::Component::ParentDir), "{path:?}");
+                }
+                Ok(Place::Cloud(store)) => {
+                    let place = store.location().split('?').next().unwrap_or_default().to_owned();
+                    prop_assert!(place.split('/').all(|part| part != ".."), "{place}");
+                }
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+
+        #[test]
+        fn what_stands_before_a_host_is_never_shown(
+            scheme in "file|s3|azblob|gs", secret in "[A-Za-z0-9+/]{8,40}", rest in "[a-z0-9]{3,9}(/[a-z0-9@]{1,5}){0,3}",
+        ) {
+            let shown = shown(&format!("{scheme}://AKIA:{secret}@{rest}"));
+            prop_assert!(!shown.contains(&secret), "{shown}");
+        }
     }
 
     #[test]
@@ -163,8 +232,13 @@ mod tests {
 
     #[test]
     fn no_secret_of_a_url_reaches_a_message() {
-        for url in ["azblob://key:hunter2@account/c?sig=hunter2", "s3://b/p?secret=hunter2", "file://me:hunter2@host/x"]
-        {
+        for url in [
+            "azblob://key:hunter2@account/c?sig=hunter2",
+            "s3://b/p?secret=hunter2",
+            "file://me:hunter2@host/x",
+            "s3://AKIA:hunter2/hunter2+hunter2@bucket/prefix",
+            "s3://AKIA:abc/hunter2@x/hunter2@bucket",
+        ] {
             let error = refusal(url);
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }

@@ -87,25 +87,25 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
     };
     let drilled = Box::pin(drill::drill(&reader, plan, options, Arc::clone(&context.progress))).await?;
     let documents = Documents::of(&drilled.report, key.as_ref())?;
-    let files = match &args.report_dir {
-        Some(folder) => write_copies(folder, &drilled.report, &documents)?,
-        None => Vec::new(),
-    };
     let stored = drill::publish(&reader, &drilled.report, &documents).await;
-    conclude(&drilled, seed, &stored, files, key.as_ref())
+    let files = match &args.report_dir {
+        Some(folder) => write_copies(folder, &drilled.report, &documents),
+        None => Ok(Vec::new()),
+    };
+    conclude(&drilled, seed, &stored, &files, key.as_ref())
 }
 
 fn conclude(
     drilled: &Drilled,
     seed: u64,
     stored: &Result<Vec<String>>,
-    files: Vec<String>,
+    files: &Result<Vec<String>>,
     key: Option<&SigningKey>,
 ) -> Result<Report> {
     let report = &drilled.report;
-    let ending = match (ending(drilled), stored) {
-        // A proof that nobody can find later is none.
-        (Ending::Ok | Ending::Findings, Err(failure)) => Ending::Failed(failure.clone()),
+    let ending = match (ending(drilled), stored.as_ref().err().or(files.as_ref().err())) {
+        // A proof that nobody can find later is none. What failed has failed, though.
+        (Ending::Ok | Ending::Findings, Some(failure)) => Ending::Failed(failure.clone()),
         (ending, _) => ending,
     };
     let output = Output {
@@ -117,13 +117,16 @@ fn conclude(
         recovery_point_actual_seconds: report.recovery_point_objective.actual_seconds,
         recovery_time_actual_seconds: report.recovery_time_objective.actual_seconds,
         stored: stored.as_ref().cloned().unwrap_or_default(),
-        files,
+        files: files.as_ref().cloned().unwrap_or_default(),
         signature_key: key.map(SigningKey::key_id),
         report,
     };
     let mut text = text(&output);
     if let Err(failure) = stored {
         text.push_str(&format!("THE REPORT IS NOT IN THE ARCHIVE: {failure}\n"));
+    }
+    if let Err(failure) = files {
+        text.push_str(&format!("THE REPORT IS NOT IN --report-dir: {failure}\n"));
     }
     Ok(Report::new(&output, text)?.with_ending(ending))
 }

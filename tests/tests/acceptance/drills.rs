@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use archive::Namespace;
 use archive::encryption::Identities;
-use archive::reference::Reference;
+use archive::reference::{MissingCollection, MissingReason, Reference};
 use archive::signature::VerifyingKey;
 use e2e::{ArchiveFolder, Drills, Scenario, destination, scenario};
 use mongodb::bson::{DateTime, Document, doc};
@@ -153,8 +154,18 @@ async fn what_differs_from_the_reference_or_from_the_expected_answer_fails_the_d
     let fewer = forged(&|forged| {
         let at = orders(forged);
         forged.collections[at].count += 1;
+        for (name, reason) in [("lost view", MissingReason::View), ("lost log", MissingReason::Capped)] {
+            let namespace = Namespace::new("shop", name);
+            forged.missing.push(MissingCollection { namespace, reason, detail: String::new() });
+        }
     })?;
-    ensure!(reasons(&drills.ends(&fewer, &[], 5).await?).contains("500 documents, should be 501"));
+    // A copy of the report that cannot be written changes neither the verdict nor what is stored.
+    let drilled = drills.ends(&fewer, &["--report-dir", "/proc"], 5).await?;
+    for part in ["500 documents, should be 501", "shop.lost view: not there", "shop.lost log: not there"] {
+        ensure!(reasons(&drilled).contains(part), "{part}: {drilled}");
+    }
+    ensure!(drilled["stored"].as_array().is_some_and(|keys| keys.len() == 2), "{drilled}");
+    ensure!(drilled["files"].as_array().is_some_and(Vec::is_empty), "{drilled}");
     let unknown = forged(&|forged| {
         let at = orders(forged);
         forged.collections.remove(at);
@@ -239,6 +250,38 @@ async fn a_destination_that_was_given_keeps_what_was_restored_unless_told_otherw
     ensure!(dropped["report"]["clean_up"]["outcome"] == "passed", "{dropped}");
     let differences = untouched.diff(&scenario::moment_of(&set.client()).await?.state);
     ensure!(differences.is_empty(), "{differences:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_neither_takes_over_nor_drops_an_unfinished_restore_of_somebody() -> Result<()> {
+    let mut scenario = Scenario::start().await?;
+    scenario.insert("shop", "orders", orders(0..500)).await?;
+    scenario.begin_archiving().await?;
+    scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+    let (archive, drills, set) = (&scenario.archive, Drills::new()?, destination().await?);
+    // It stops at a damaged segment.
+    let damaged = archive.duplicate()?;
+    for key in damaged.segments()? {
+        let mut bytes = damaged.read(&key)?;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        damaged.write(&key, &bytes)?;
+    }
+    let uri = set.uri();
+    let stopped = scenario::cli(&damaged, &scenario::restore_arguments("latest", &uri)).await?;
+    ensure!(stopped.exit_code == 5, "exit {}: {}", stopped.exit_code, stopped.stderr);
+    let before = scenario::moment_of(&set.client()).await?.state;
+    // Of the sound archive: the same restore, which could go on.
+    let refused = drills.ends(archive, &["--to", "latest", "--destination", &uri, "--yes", "--drop-after"], 9).await?;
+    ensure!(refused["error"]["what"].as_str().is_some_and(|what| what.contains("unfinished restore")), "{refused}");
+    let differences = before.diff(&scenario::moment_of(&set.client()).await?.state);
+    ensure!(differences.is_empty(), "{differences:#?}");
+    ensure!(
+        archive.keys(|key| matches!(key, archive::layout::ObjectKey::Drill { .. }))?.is_empty(),
+        "no drill took place"
+    );
     Ok(())
 }
 

@@ -55,6 +55,7 @@ fn report() -> DrillReport {
         expected: "17".into(),
         found: "17".into(),
         milliseconds: 12,
+        expects_data: true,
     }];
     report.negative_control = Some(NegativeControl {
         fault: "one bit of a segment was flipped in a private copy".into(),
@@ -90,6 +91,18 @@ fn a_drill_passes_only_when_all_came_back_and_a_fault_would_have_been_seen() {
     };
     assert_eq!(verdict(unproven), Verdict::Inconclusive);
     assert_eq!(verdict(|report| report.integrity.comparison = None), Verdict::Pass, "the query proves something");
+    let all_empty = |report: &mut DrillReport| {
+        report.queries.clear();
+        comparison(report).documents = 0;
+    };
+    assert_eq!(verdict(all_empty), Verdict::Inconclusive, "an empty destination would look the same");
+    let nothing_expected = |report: &mut DrillReport| {
+        report.queries[0].expects_data = false;
+        report.integrity.comparison = None;
+    };
+    assert_eq!(verdict(nothing_expected), Verdict::Inconclusive, "an empty destination answers the same");
+    let unmeasured = |report: &mut DrillReport| report.recovery_point_objective.actual_seconds = None;
+    assert_eq!(verdict(unmeasured), Verdict::Inconclusive, "an objective that nobody measured is not met");
     let blank = report();
     let blank = DrillReport::new(blank.id, blank.lineage, blank.declared_at, blank.tools, blank.recovery_point);
     assert_eq!(blank.verdict, Verdict::Inconclusive);

@@ -114,13 +114,22 @@ fn doubts(report: &DrillReport, limit: &mut impl FnMut(Verdict, String)) {
         }
         Some(_) => {}
     }
-    let is_compared = report.integrity.comparison.as_ref().is_some_and(|comparison| comparison.equal > 0);
-    let is_queried = report.queries.iter().any(|query| query.outcome == Outcome::Passed);
+    // That nothing is where nothing should be, an empty destination shows as well.
+    let is_compared = report.integrity.comparison.as_ref().is_some_and(|comparison| comparison.documents > 0);
+    let is_queried = report.queries.iter().any(|query| query.outcome == Outcome::Passed && query.expects_data);
     if !is_compared && !is_queried {
         limit(
             Verdict::Inconclusive,
-            "what was restored was neither compared with a reference nor queried with a known answer".into(),
+            "documents that were restored were neither compared with a reference nor queried with a known answer"
+                .into(),
         );
+    }
+    for (name, objective) in
+        [("loss", report.recovery_point_objective), ("recovery time", report.recovery_time_objective)]
+    {
+        if let Objective { objective_seconds: Some(objective), actual_seconds: None } = objective {
+            limit(Verdict::Inconclusive, format!("{name} was not measured, the objective is {objective} s"));
+        }
     }
 }
 

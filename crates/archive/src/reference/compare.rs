@@ -1,6 +1,6 @@
 //! What differs between a reference and what a restored server shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub enum DifferenceKind {
     Absent {
         count: u64,
     },
+    /// The same of one whose documents the reference could not read, or of a view.
+    AbsentUnread,
     /// The destination has it, the reference has not, nor lists it as missing.
     Unexpected {
         count: u64,
@@ -43,6 +45,7 @@ impl fmt::Display for Difference {
         write!(f, "{}: ", self.namespace)?;
         match self.kind {
             DifferenceKind::Absent { count } => write!(f, "not there, should have {count} documents"),
+            DifferenceKind::AbsentUnread => f.write_str("not there, though the reference saw it"),
             DifferenceKind::Unexpected { count } => write!(f, "there with {count} documents, should not exist"),
             DifferenceKind::Count { expected, found } => write!(f, "{found} documents, should be {expected}"),
             DifferenceKind::Content { count } => write!(f, "{count} documents as it should, but not the same ones"),
@@ -64,8 +67,9 @@ pub struct Comparison {
 impl Reference {
     /// By namespace: a restored collection may have another UUID. `found` are all collections of the destination that a
     /// backup protects ([`Namespace::is_protected`]) but those of users, roles and views; one that stands there twice counts
-    /// as its last entry. Of those that the reference could not read only the name matters.
-    pub fn compare(&self, found: &[CollectionReference]) -> Comparison {
+    /// as its last entry. `names` are those of everything there, views among them: of what the reference could not read
+    /// only the name is compared.
+    pub fn compare(&self, found: &[CollectionReference], names: &BTreeSet<&Namespace>) -> Comparison {
         let mut found: BTreeMap<&Namespace, &CollectionReference> =
             found.iter().map(|one| (&one.namespace, one)).collect();
         let mut comparison = Comparison { not_compared: self.missing.clone(), ..Comparison::default() };
@@ -89,7 +93,11 @@ impl Reference {
             }
         }
         for missing in &self.missing {
-            found.remove(&missing.namespace);
+            let namespace = &missing.namespace;
+            let is_there = found.remove(namespace).is_some() || names.contains(namespace);
+            if !is_there && missing.reason.is_about_what_was_there() && namespace.is_protected() {
+                differ(namespace, DifferenceKind::AbsentUnread);
+            }
         }
         for (namespace, unexpected) in found {
             differ(namespace, DifferenceKind::Unexpected { count: unexpected.count });

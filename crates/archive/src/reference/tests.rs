@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::slice::from_ref;
 
 use proptest::prelude::*;
@@ -109,7 +110,8 @@ fn a_reference_reads_back_as_written_and_names_nothing_twice() {
 #[test]
 fn every_way_to_differ_is_told_apart() {
     let reference = reference();
-    let same = reference.compare(&reference.collections);
+    let log = Namespace::new("shop", "log");
+    let same = reference.compare(&reference.collections, &BTreeSet::from([&log]));
     assert_eq!((same.equal, same.documents, same.differences.len(), same.not_compared.len()), (3, 3, 0, 1));
     let found = [
         collection("orders.\n\"x\"", &[b"a", b"c"]),
@@ -117,7 +119,7 @@ fn every_way_to_differ_is_told_apart() {
         collection("new", &[b"x"]),
         collection("log", &[b"what a capped collection holds is not judged"]),
     ];
-    let comparison = reference.compare(&found);
+    let comparison = reference.compare(&found, &BTreeSet::new());
     let found: Vec<_> =
         comparison.differences.iter().map(|one| (one.namespace.coll.as_str(), one.kind.clone())).collect();
     assert_eq!(
@@ -132,6 +134,37 @@ fn every_way_to_differ_is_told_apart() {
     assert_eq!(comparison.differences[3].to_string(), "shop.same: 1 documents, should be 0");
     let json = serde_json::to_string(&comparison).unwrap();
     assert_eq!(serde_json::from_str::<Comparison>(&json).unwrap(), comparison);
+}
+
+#[test]
+fn what_was_there_without_a_digest_has_to_be_there_again() {
+    let mut reference = reference();
+    let reasons = [
+        ("budget", MissingReason::Budget, true),
+        ("capped", MissingReason::Capped, true),
+        ("failed", MissingReason::Failed, true),
+        ("history", MissingReason::HistoryGone, true),
+        ("view", MissingReason::View, true),
+        ("changed", MissingReason::Changed, false),
+        ("later", MissingReason::Other("sharded".into()), false),
+        ("system.views", MissingReason::System, false),
+        ("system.profile", MissingReason::Capped, false),
+    ];
+    let names: Vec<Namespace> = reasons.iter().map(|(name, ..)| Namespace::new("shop", *name)).collect();
+    reference.missing = (names.iter().zip(&reasons))
+        .map(|(namespace, (_, reason, _))| MissingCollection {
+            namespace: namespace.clone(),
+            reason: reason.clone(),
+            detail: String::new(),
+        })
+        .collect();
+    let there = reference.compare(&reference.collections, &names.iter().collect());
+    assert_eq!((there.equal, there.differences), (3, Vec::new()));
+    let gone = reference.compare(&reference.collections, &BTreeSet::new());
+    let named: Vec<_> = gone.differences.iter().map(|one| (one.namespace.coll.as_str(), one.kind.clone())).collect();
+    let lost = reasons.iter().filter(|(.., is_lost)| *is_lost);
+    assert_eq!(named, lost.map(|(name, ..)| (*name, DifferenceKind::AbsentUnread)).collect::<Vec<_>>());
+    assert!(gone.differences[0].to_string().contains("shop.budget: not there"));
 }
 
 fn listed(name: &str, uuid: u8) -> ListedName {

@@ -64,11 +64,46 @@ impl ArchiveReader {
             let key = ObjectKey::Drill { lineage: lineage.clone(), id: id.clone() }.to_string();
             let Some(bytes) = self.store.get_bytes(&key, LIMIT).await? else { continue };
             match DrillReport::from_json(&bytes) {
-                Ok(report) if report.id == id => drills.push(report),
-                Ok(report) => unusable.push(finding(key, format!("it is the report of drill {}", report.id))),
+                Ok(report) if report.id == id && report.lineage == *lineage => drills.push(report),
+                Ok(report) => {
+                    let problem = format!("it is the report of drill {} of {}", report.id, report.lineage);
+                    unusable.push(finding(key, problem));
+                }
                 Err(error) => unusable.push(finding(key, error.to_string())),
             }
         }
         Ok((drills, unusable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Created, MemoryStore};
+
+    use super::*;
+
+    const ARCHIVE: &[u8] = include_bytes!("../../../archive/tests/golden/archive.json");
+    const DRILL: &[u8] = include_bytes!("../../../archive/tests/golden/drill.json");
+
+    #[tokio::test]
+    async fn a_report_of_another_lineage_or_drill_proves_nothing_here() {
+        let report = DrillReport::from_json(DRILL).unwrap();
+        let other: LineageId = "rs9-1".parse().unwrap();
+        let copied = ObjectKey::Drill { lineage: other.clone(), id: report.id.clone() };
+        let renamed = ObjectKey::Drill { lineage: other.clone(), id: "20990102T040000Z-d1".parse().unwrap() };
+        let memory = MemoryStore::new();
+        for (key, body) in [
+            (ObjectKey::Archive.to_string(), ARCHIVE),
+            (report.key().to_string(), DRILL),
+            (copied.to_string(), DRILL),
+            (renamed.to_string(), DRILL),
+        ] {
+            assert_eq!(memory.put_new(&key, body.to_vec().into()).await.unwrap(), Created::New);
+        }
+        let reader = ArchiveReader::open(Arc::new(memory)).await.unwrap();
+        let (own, unusable) = reader.drills(&report.lineage, 5).await.unwrap();
+        assert_eq!((own, unusable), (vec![report], Vec::new()));
+        let (drills, unusable) = reader.drills(&other, 5).await.unwrap();
+        assert_eq!((drills, unusable.len()), (Vec::new(), 2));
     }
 }

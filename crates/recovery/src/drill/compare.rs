@@ -14,31 +14,32 @@ use crate::progress::{Progress, Unit};
 /// Collections that are read side by side; each holds two replies of at most 16 MB.
 const CONCURRENT: usize = 2;
 
-/// The collections of the destination that hold documents of users.
-pub async fn collections(destination: &Destination) -> Result<Vec<ListedName>> {
-    let (names, _) = snapshot_read::list_names(destination.connection(), None).await?;
-    let holds_documents = |listed: &ListedName| {
-        let namespace = &listed.namespace;
-        listed.uuid.is_some() && !(namespace.is_views() || namespace.is_users() || namespace.is_roles())
-    };
-    Ok(names.into_iter().filter(holds_documents).collect())
+/// Everything in the destination that a backup protects.
+pub async fn listed(destination: &Destination) -> Result<Vec<ListedName>> {
+    Ok(snapshot_read::list_names(destination.connection(), None).await?.0)
 }
 
-/// Reads everything that the reference has a digest of, and everything that it does not know.
+/// Whether it holds documents of users.
+pub fn holds_documents(listed: &ListedName) -> bool {
+    let namespace = &listed.namespace;
+    listed.uuid.is_some() && !(namespace.is_views() || namespace.is_users() || namespace.is_roles())
+}
+
+/// Reads everything that the reference has a digest of, and everything that it does not know. `listed` is all there is.
 pub async fn compare(
     destination: &Destination,
     reference: &Reference,
-    collections: &[ListedName],
+    listed: &[ListedName],
     progress: &dyn Progress,
 ) -> Result<Comparison> {
     let unread: BTreeSet<&Namespace> = reference.missing.iter().map(|missing| &missing.namespace).collect();
     let bytes = reference.collections.iter().map(|collection| collection.bytes).sum();
     progress.phase("compare", Some(bytes), Unit::Bytes);
-    let reading = collections.iter().filter(|listed| !unread.contains(&listed.namespace));
+    let reading = listed.iter().filter(|one| holds_documents(one) && !unread.contains(&one.namespace));
     let reading = stream::iter(reading).map(|listed| digest(destination, listed, progress));
     let found: Vec<CollectionReference> =
         reading.buffer_unordered(CONCURRENT).try_filter_map(async |found| Ok(found)).try_collect().await?;
-    Ok(reference.compare(&found))
+    Ok(reference.compare(&found, &listed.iter().map(|one| &one.namespace).collect()))
 }
 
 async fn digest(

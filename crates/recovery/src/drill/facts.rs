@@ -1,5 +1,7 @@
 //! Single facts of a drill report, in the words of the report.
 
+use archive::catalog::Catalog;
+use archive::coverage::Coverage;
 use archive::drill::{Check, DrillReport, EarlierDrill, Outcome, RecoveryPoint};
 use archive::layout::ObjectKey;
 use archive::plan::RestorePlan;
@@ -23,6 +25,18 @@ pub fn point(plan: &RestorePlan, options: &DrillOptions) -> RecoveryPoint {
         last_applied: None,
         coverage_problems: plan.findings.iter().map(|one| format!("{}: {}", one.object, one.problem)).collect(),
     }
+}
+
+/// More is a clock that is wrong.
+const MOST_DRIFT_SECONDS: i64 = 300;
+
+/// What would be lost if the source were gone `now` (seconds since 1970): everything behind the newest moment that can be
+/// restored. What is archived behind a gap is lost with it as long as no snapshot follows. `None` also when that moment lies in
+/// the future: this clock is wrong, and says nothing about ages.
+pub fn loss_seconds(catalog: &Catalog, coverage: &Coverage, now: i64) -> Option<u64> {
+    let newest = coverage.restore_windows(&catalog.snapshots).last()?.through;
+    let age = now - i64::from(newest.seconds);
+    (age >= -MOST_DRIFT_SECONDS).then(|| u64::try_from(age).unwrap_or(0))
 }
 
 /// Ids start with the time, so that names sort by age.
@@ -77,4 +91,55 @@ pub async fn try_to_write(destination: &Destination) -> Check {
         Err(error) => (Outcome::Failed, error.to_string()),
     };
     Check { name: "write".to_owned(), outcome, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use archive::catalog::{SnapshotSummary, StoredSlice};
+    use archive::layout::SliceId;
+    use archive::{ClusterTime, Digest};
+
+    use super::*;
+
+    fn at(seconds: u32) -> ClusterTime {
+        ClusterTime::new(seconds, 1)
+    }
+
+    /// With one snapshot of (100, 110], and slices of these ranges.
+    fn catalog(slices: &[(u32, u32)]) -> Catalog {
+        let mut catalog = Catalog::new("rs0-1".parse().unwrap());
+        catalog.slices.extend(slices.iter().map(|(after, through)| StoredSlice {
+            id: SliceId::new(at(*after), at(*through), 1, &Digest::of(&through.to_le_bytes())),
+            stored_bytes: 1_000,
+            encrypted: false,
+        }));
+        catalog.snapshots.push(SnapshotSummary {
+            id: "20260102T030405Z-7f3a".parse().unwrap(),
+            begin: at(100),
+            end: at(110),
+            published_at: "2026-01-02T03:04:05Z".to_owned(),
+            documents: 1,
+            bytes: 1,
+            stored_bytes: 1,
+            damaged: None,
+            pinned: false,
+        });
+        catalog
+    }
+
+    fn loss(catalog: &Catalog) -> Option<u64> {
+        loss_seconds(catalog, &Coverage::of_catalog(catalog), 1_000)
+    }
+
+    #[test]
+    fn what_cannot_be_restored_counts_as_lost_though_it_is_archived() {
+        assert_eq!(loss(&catalog(&[(100, 500), (500, 990)])), Some(10));
+        assert_eq!(loss(&catalog(&[(100, 500), (600, 990)])), Some(500), "no snapshot behind the hole");
+        assert_eq!(loss(&catalog(&[])), None);
+        assert_eq!(loss(&catalog(&[(100, 1_200)])), Some(0), "clocks differ a little");
+        assert_eq!(loss(&catalog(&[(100, 5_000)])), None, "by a clock that is wrong nothing is known");
+        let mut idle = catalog(&[]);
+        idle.snapshots[0].begin = at(110);
+        assert_eq!(loss(&idle), Some(890), "a snapshot alone is restorable when nothing was written meanwhile");
+    }
 }

@@ -14,7 +14,7 @@ use replset::{ConnectOptions, Destination};
 use store::ObjectStoreExt as _;
 
 use super::control::Control;
-use super::facts::{drill_id, earlier_drill, is_proven, own_digest, point, skipped, try_to_write};
+use super::facts::{drill_id, earlier_drill, is_proven, loss_seconds, own_digest, point, skipped, try_to_write};
 use super::overlay::Overlay;
 use super::stopwatch::{self, Stopwatch, now};
 use super::throwaway::{ThrowawayServer, leftovers};
@@ -23,7 +23,7 @@ use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, Result};
 use crate::holds::{ProtectionGuard, protect};
 use crate::progress::{Progress, Unit};
-use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, restore};
+use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, require_fresh, restore};
 
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
 /// Earlier drills that a report shows.
@@ -99,11 +99,10 @@ impl Practice {
         }
         let catalog = self.reader.catalog(&self.plan.lineage).await?;
         let coverage = Coverage::of_catalog(&catalog);
-        // What would be lost if the source were gone now: everything that is not archived yet.
-        let through = coverage.archived_through().map(|at| i64::from(at.seconds));
-        let age = through.map(|through| u64::try_from(Timestamp::now().as_second() - through).unwrap_or(0));
-        self.report.recovery_point_objective =
-            Objective { objective_seconds: self.options.recovery_point_objective_seconds, actual_seconds: age };
+        self.report.recovery_point_objective = Objective {
+            objective_seconds: self.options.recovery_point_objective_seconds,
+            actual_seconds: loss_seconds(&catalog, &coverage, Timestamp::now().as_second()),
+        };
         self.report.recovery_time_objective.objective_seconds = self.options.recovery_time_objective_seconds;
         let gaps: Vec<String> = coverage.problems.iter().map(ToString::to_string).collect();
         let detail = if gaps.is_empty() {
@@ -139,7 +138,10 @@ impl Practice {
     /// The connection string of the destination.
     async fn provision(&mut self) -> Result<String> {
         let (mongod, parent) = match &self.options.place {
-            Place::Given { uri, .. } => return Ok(uri.clone()),
+            Place::Given { uri, .. } => {
+                require_fresh(uri).await?;
+                return Ok(uri.clone());
+            }
             Place::Throwaway { mongod, parent } => (mongod.clone(), parent.clone()),
         };
         self.progress.phase("provision", None, Unit::Items);
@@ -210,14 +212,15 @@ impl Practice {
         self.report.tools.fcv = version.feature_compatibility_version;
         self.destination = Some(destination.clone());
 
-        let collections = compare::collections(&destination).await?;
+        let listed = compare::listed(&destination).await?;
         if let Some(reference) = self.reference().await? {
             let watch = Stopwatch::start("compare");
-            let compared = compare::compare(&destination, &reference, &collections, &*self.progress).await;
+            let compared = compare::compare(&destination, &reference, &listed, &*self.progress).await;
             self.report.phases.push(watch.stop(compared.as_ref().err()));
             self.report.integrity.reference_at = Some(reference.at);
             self.report.integrity.comparison = Some(compared?);
         }
+        let collections: Vec<_> = listed.into_iter().filter(compare::holds_documents).collect();
         let watch = Stopwatch::start("validate");
         let checks = validate::validate(&destination, &collections, &*self.progress).await;
         self.report.phases.push(watch.stop(checks.as_ref().err()));

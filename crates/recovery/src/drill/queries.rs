@@ -30,6 +30,16 @@ enum Expected {
     Documents { documents: Vec<Document>, is_ordered: bool },
 }
 
+impl Expected {
+    /// Whether an empty collection would give another answer.
+    fn is_something(&self) -> bool {
+        match self {
+            Self::Count(count) => *count > 0,
+            Self::Documents { documents, .. } => !documents.is_empty(),
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -127,7 +137,8 @@ pub async fn run(destination: &Destination, query: &Query) -> Result<QueryResult
         Err(failure) if failure.kind == FailureKind::Unreachable => return Err(failure),
         Err(failure) => (Outcome::Failed, expected_text(&query.expected), failure.what),
     };
-    Ok(QueryResult { name: query.name.clone(), outcome, expected, found, milliseconds })
+    let expects_data = query.expected.is_something();
+    Ok(QueryResult { name: query.name.clone(), outcome, expected, found, milliseconds, expects_data })
 }
 
 async fn answer(destination: &Destination, query: &Query) -> Result<Vec<Document>> {
@@ -230,8 +241,11 @@ documents = [{ _id = "open", n = 17 }]
         assert_eq!(outcome(&Expected::Count(17), &[doc! { "n": 17 }]), Outcome::Passed);
         assert_eq!(outcome(&Expected::Count(17), &[doc! { "n": 18_i64 }]), Outcome::Failed);
         assert_eq!(outcome(&Expected::Count(0), &[]), Outcome::Passed);
+        assert!(Expected::Count(17).is_something() && !Expected::Count(0).is_something());
         let expected = Expected::Documents { documents: vec![doc! { "_id": 1 }], is_ordered: false };
         assert_eq!(outcome(&expected, &[doc! { "_id": 1.0 }]), Outcome::Passed);
+        let nothing = Expected::Documents { documents: Vec::new(), is_ordered: false };
+        assert!(expected.is_something() && !nothing.is_something());
         let (failed, text, found) = judge(&expected, &[]);
         assert_eq!(failed, Outcome::Failed);
         assert!(text.contains("1 documents") && found.contains("0 documents"), "{text} {found}");

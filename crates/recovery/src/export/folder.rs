@@ -1,6 +1,6 @@
 //! The folder that is written: under another name until everything is in it and on the disk.
 //!
-//! `DIR.incomplete` stands beside `DIR` and holds `INCOMPLETE`, which is locked as long as somebody writes. What a killed
+//! `DIR.incomplete` stands beside `DIR` and holds `INCOMPLETE.lock`, which is locked as long as somebody writes. What a killed
 //! export left is known by that file and removed by the next one; nothing else is ever removed.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -12,14 +12,15 @@ use tokio::io::AsyncWriteExt;
 
 use crate::failure::{Failure, FailureKind, Result};
 
-const MARK: &str = "INCOMPLETE";
+/// With a dot, so that no database has this name.
+const MARK: &str = "INCOMPLETE.lock";
 
 /// Removed with everything in it unless it is finished.
 #[derive(Debug)]
 pub struct Folder {
     out: PathBuf,
     staging: PathBuf,
-    /// `INCOMPLETE`, locked.
+    /// `INCOMPLETE.lock`, locked.
     mark: File,
 }
 
@@ -158,7 +159,7 @@ fn remove_leftover(staging: &Path) -> Result<()> {
     let Ok(mark) = File::open(staging.join(MARK)) else {
         return Err(Failure::new(FailureKind::Unsafe, "a folder stands where the export would be written")
             .at(staging.display().to_string())
-            .because("it was not left by an export: it has no file INCOMPLETE")
+            .because("it was not left by an export: it has no file INCOMPLETE.lock")
             .then("move it away, or give another --out"));
     };
     match mark.try_lock() {
@@ -166,7 +167,7 @@ fn remove_leftover(staging: &Path) -> Result<()> {
         Err(TryLockError::WouldBlock) => {
             Err(Failure::new(FailureKind::LeaseHeld, "another export is writing the same folder")
                 .at(staging.display().to_string())
-                .because("its file INCOMPLETE is locked")
+                .because("its file INCOMPLETE.lock is locked")
                 .then("wait for it, or give another --out"))
         }
         Err(TryLockError::Error(error)) => Err(failed("locked", staging, &error)),

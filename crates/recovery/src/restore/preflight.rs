@@ -35,6 +35,25 @@ pub async fn examine_destination(uri: &str) -> Result<String> {
     }
 }
 
+/// Refuses a destination that holds anything, also a restore that could be continued: that one has a plan of its own, and its
+/// data is not ours to drop. Reads only.
+pub async fn require_fresh(uri: &str) -> Result<()> {
+    let options = ConnectOptions { app_name: "tidemark dr-cli".to_owned(), ..ConnectOptions::default() };
+    let destination = Destination::open(uri, options).await?;
+    match RestoreState::load(&destination).await? {
+        // What a finished one has left is no data; an emptied destination is fresh again.
+        Some(stored) if !stored.complete => {
+            Err(unsafe_destination(&destination, "the destination holds an unfinished restore")
+                .because(format!(
+                    "of {} to {}; a drill does all of its own",
+                    stored.plan.lineage, stored.plan.target.requested
+                ))
+                .then("finish that one with dr-cli restore, or name a fresh replica set; nothing was changed here"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks the destination and gives the plan to carry out: the given one, or that of the restore to be continued.
 pub async fn check(
     reader: &ArchiveReader,

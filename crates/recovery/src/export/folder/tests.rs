@@ -20,6 +20,17 @@ async fn nothing_has_its_name_before_everything_is_there() {
 }
 
 #[tokio::test]
+async fn no_name_of_a_database_meets_our_own_files() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("dump");
+    let folder = Folder::begin(&out).unwrap();
+    folder.write(Path::new("INCOMPLETE/orders.bson"), b"x").await.unwrap();
+    folder.finish().unwrap();
+    assert_eq!(names(&out.join("INCOMPLETE")), ["orders.bson"]);
+    assert!(!archive::mongodump::is_database_folder(MARK));
+}
+
+#[tokio::test]
 async fn an_empty_folder_is_taken_and_a_full_one_is_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let out = root.path().join("dump");
