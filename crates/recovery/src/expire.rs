@@ -4,7 +4,7 @@
 //! made again. To apply it: write the notice, read what holds expiry back once more, plan again, then one request after
 //! the other in the order of the plan. It may die anywhere; the next one goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use archive::LineageId;
@@ -22,7 +22,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::holds::notice::{self, NoticeGuard};
 use crate::progress::{Progress, Unit};
 
-mod inventory;
+pub(crate) mod inventory;
 mod locks;
 
 use inventory::Inventory;
@@ -44,8 +44,15 @@ pub struct Expired {
 pub async fn plan(reader: &ArchiveReader, lineage: &LineageId, policy: &RetentionPolicy) -> Result<RetentionPlan> {
     reader.require_control(lineage).await?;
     let clock = clock(reader).await?;
-    let inventory = Inventory::take(reader, lineage).await?;
-    let first = decide(policy, &inventory, &BTreeMap::new(), clock)?;
+    let mut inventory = Inventory::take(reader, lineage).await?;
+    // Those for whose sake others may go are looked at: a manifest alone does not show what was deleted behind it.
+    let mut whole = BTreeSet::new();
+    let first = loop {
+        let plan = decide(policy, &inventory, &BTreeMap::new(), clock)?;
+        if !inventory.find_damage(reader, &plan, &mut whole).await? {
+            break plan;
+        }
+    };
     let locks = locks::of(reader, &first).await?;
     if locks.is_empty() { Ok(first) } else { decide(policy, &inventory, &locks, clock) }
 }
@@ -205,3 +212,6 @@ async fn clock(reader: &ArchiveReader) -> Result<Clock> {
     }
     Ok(Clock { now, uncertainty: drift })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
