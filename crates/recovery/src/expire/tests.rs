@@ -1,12 +1,15 @@
 //! Expiries, pins and the freeze against archives in memory: what one of them must not do to the others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use archive::archive_marker::ArchiveMarker;
 use archive::catalog::StoredSlice;
 use archive::layout::SliceId;
 use archive::manifest::{Compression, Encryption, PageRecord, SnapshotManifest, SnapshotTotals, WallClock};
+use archive::retention::{Freeze, Pin, Pinned};
 use archive::{ClusterTime, Digest, SnapshotId};
+use store::delay::DelayStore;
 use store::MemoryStore;
 
 use super::*;
@@ -80,6 +83,18 @@ impl Place {
         ArchiveReader::open(Arc::new(self.memory.clone())).await.unwrap()
     }
 
+    /// Each request to the archive, but not to `control/`, takes so long.
+    async fn slow_reader(&self, latency: Duration) -> ArchiveReader {
+        let slow = DelayStore::new(Arc::new(self.memory.clone()), latency);
+        ArchiveReader::open(Arc::new(slow)).await.unwrap().with_control(Arc::new(self.memory.clone()))
+    }
+
+    async fn objects(&self) -> usize {
+        let control = ObjectKey::control_prefix(&self.lineage);
+        let all = self.memory.list_all("").await.unwrap();
+        all.iter().filter(|object| !object.key.starts_with(&control)).count()
+    }
+
     async fn is_published(&self, id: &str) -> bool {
         let id: SnapshotId = id.parse().unwrap();
         self.reader().await.manifest(&self.lineage, &id).await.is_ok()
@@ -116,4 +131,82 @@ async fn a_snapshot_that_lacks_an_object_does_not_pass_for_the_newest_good_one()
     assert_eq!(kept, [NEW, id]);
     apply_one(&reader, &place).await.unwrap();
     assert!(place.is_published(NEW).await && !place.is_published(OLD).await);
+}
+
+/// A notice that another expiry can overwrite or take away hides from a pin what the first one deletes.
+#[tokio::test]
+async fn of_two_expiries_at_once_none_hides_the_notice_of_the_other() {
+    let place = Place::new().await;
+    let next = "20260101T120000Z-eeee";
+    place.snapshot(next, (20, 30), Vec::new()).await;
+    let (slow, reader) = (place.slow_reader(Duration::from_millis(300)).await, place.reader().await);
+    let shown = plan(&reader, &place.lineage, &keep_one()).await.unwrap();
+    let other = shown.notice("another expiry, at the same moment", notice::end());
+    let first = async { apply_one(&slow, &place).await };
+    // It had looked for others, and found none, when this one came; it goes again before the first one is at `next`.
+    let second = async {
+        while place.is_published(OLD).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let guard = NoticeGuard::write(&reader, &place.lineage, &other).await.unwrap();
+        guard.remove().await.unwrap();
+        let pin = Pin::new("p", Pinned::Snapshot(next.parse().unwrap()), "", NOW);
+        reader.pin(&place.lineage, &pin).await
+    };
+    let (first, pinned) = tokio::join!(first, second);
+    first.unwrap();
+    assert!(!place.is_published(next).await);
+    assert_eq!(pinned.unwrap_err().kind, FailureKind::LeaseHeld, "a pin was promised, and its snapshot deleted");
+}
+
+/// Both have looked for others and found none when both announce themselves.
+#[tokio::test]
+async fn of_two_expiries_at_once_one_gives_way() {
+    let place = Place::new().await;
+    for n in 0..150 {
+        place.put(&format!("rs0-a/snapshots/{OLD}/junk-{n}"), vec![0]).await;
+    }
+    let slow = || Arc::new(DelayStore::new(Arc::new(place.memory.clone()), Duration::from_millis(50)));
+    let (one, two) = tokio::join!(ArchiveReader::open(slow()), ArchiveReader::open(slow()));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let (one, two) = tokio::join!(apply_one(&one, &place), apply_one(&two, &place));
+    let kinds: Vec<FailureKind> = [one, two].into_iter().filter_map(|done| Some(done.err()?.kind)).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == FailureKind::LeaseHeld), "{kinds:?}");
+}
+
+/// Frozen is frozen: what was begun before stops, and the command waits for that.
+#[tokio::test]
+async fn a_freeze_stops_an_expiry_that_is_at_work() {
+    let place = Place::new().await;
+    for n in 0..200 {
+        place.put(&format!("rs0-a/snapshots/{OLD}/junk-{n}"), vec![0]).await;
+    }
+    let (slow, reader) = (place.slow_reader(Duration::from_millis(100)).await, place.reader().await);
+    let expiry = async { apply_one(&slow, &place).await };
+    let freeze = async {
+        while place.is_published(OLD).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        reader.freeze(&place.lineage, &Freeze::new("incident", "me", NOW)).await.unwrap();
+        place.objects().await
+    };
+    let (expired, left_when_frozen) = tokio::join!(expiry, freeze);
+    assert_eq!(place.objects().await, left_when_frozen, "the expiry went on: {expired:?}");
+    assert_eq!(expired.unwrap_err().kind, FailureKind::Unsafe);
+}
+
+/// Nobody who sees the notice of an expiry stand still may be wrong about it.
+#[tokio::test]
+async fn an_expiry_that_cannot_renew_its_notice_deletes_nothing_more() {
+    let place = Place::new().await;
+    for n in 0..400 {
+        place.put(&format!("rs0-a/snapshots/{OLD}/junk-{n}"), vec![0]).await;
+    }
+    let control = store::fault::FaultStore::new(Arc::new(place.memory.clone()));
+    let outage = store::fault::Fault::fail_before(store::Operation::PutMutable, store::ErrorKind::Unreachable);
+    control.add(outage.on_key("expiring").nth(2).lasting());
+    let slow = place.slow_reader(Duration::from_millis(100)).await.with_control(Arc::new(control));
+    let failed = apply_one(&slow, &place).await.unwrap_err();
+    assert_eq!(failed.kind, FailureKind::Unreachable, "{failed}");
+    assert!(place.objects().await > 100, "it went on");
 }

@@ -39,9 +39,8 @@ impl ArchiveReader {
         }
         self.put_pin(lineage, pin).await?;
         let reads = Protection::new(&pin.id, kept.snapshot.id.clone(), kept.range, "", Timestamp::MAX);
-        if let Some(notice) = notice::living(self, lineage).await?
-            && notice.conflicts_with(&reads)
-        {
+        let notices = notice::look(self, lineage, None).await?;
+        if let Some(notice) = notices.living.iter().find(|notice| notice.conflicts_with(&reads)) {
             self.remove_pin(lineage, &pin.id).await?;
             return Err(Failure::new(FailureKind::LeaseHeld, "an expiry is deleting what is to be pinned")
                 .at(self.place(lineage.as_str()))
