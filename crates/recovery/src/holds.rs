@@ -11,7 +11,7 @@ use archive::json_record::RecordError;
 use archive::layout::{ObjectKey, ParseKeyError};
 use archive::retention::{Freeze, Pin, Protection};
 use archive::{LineageId, layout};
-use store::ObjectStoreExt as _;
+use store::{Created, ObjectStoreExt as _};
 
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
@@ -84,9 +84,28 @@ impl ArchiveReader {
         Ok(records)
     }
 
-    async fn put_pin(&self, lineage: &LineageId, pin: &Pin) -> Result<()> {
+    /// Writes the pin. One of that name that keeps something else stays; the same one is replaced, and given back.
+    async fn put_pin(&self, lineage: &LineageId, pin: &mut Pin) -> Result<Option<Pin>> {
         let key = pin.key(lineage).map_err(|error| invalid_id(&pin.id, &error))?;
-        self.put_control(&key, pin.to_json()).await
+        let body = pin.to_json().map_err(|problem| unexpected(&problem))?;
+        if self.control().put_new(&key.to_string(), body.into()).await? == Created::New {
+            return Ok(None);
+        }
+        let earlier = self.control().get_bytes(&key.to_string(), LIMIT).await?.map(|body| Pin::from_json(&body));
+        match earlier {
+            Some(Ok(earlier)) if earlier.keeps == pin.keeps => {
+                // Its holds are set; whoever lifts the pin has to know of them.
+                pin.legal_hold |= earlier.legal_hold;
+                self.put_control(&key, pin.to_json()).await?;
+                Ok(Some(earlier))
+            }
+            _ => {
+                Err(Failure::new(FailureKind::Usage, format!("there is a pin `{}` that keeps something else", pin.id))
+                    .at(format!("{key} in {}", self.control().location()))
+                    .because("what it keeps would expire if this one took its place")
+                    .then(format!("the same command with another --id, or dr-cli unpin {} first", pin.id)))
+            }
+        }
     }
 
     async fn remove_pin(&self, lineage: &LineageId, id: &str) -> Result<()> {

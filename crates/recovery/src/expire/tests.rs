@@ -10,10 +10,12 @@ use archive::manifest::{Compression, Encryption, PageRecord, SnapshotManifest, S
 use archive::retention::{Freeze, Pin, Pinned};
 use archive::{ClusterTime, Digest, SnapshotId};
 use store::delay::DelayStore;
-use store::MemoryStore;
+use store::{MemoryStore, ObjectStore};
 
 use super::*;
 use crate::progress::Silent;
+
+mod holds;
 
 const NOW: &str = "2026-01-02T03:04:05Z";
 const OLD: &str = "20260101T000000Z-aaaa";
@@ -51,6 +53,10 @@ impl Place {
 
     async fn snapshot(&self, id: &str, (begin, end): (u32, u32), pages: Vec<PageRecord>) {
         self.publish(id, (at(begin), at(end)), pages).await;
+    }
+
+    async fn snapshot_since(&self, id: &str, begin: ClusterTime, end: ClusterTime) {
+        self.publish(id, (begin, end), Vec::new()).await;
     }
 
     async fn publish(&self, id: &str, (begin, end): (ClusterTime, ClusterTime), pages: Vec<PageRecord>) {
@@ -209,4 +215,36 @@ async fn an_expiry_that_cannot_renew_its_notice_deletes_nothing_more() {
     let failed = apply_one(&slow, &place).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::Unreachable, "{failed}");
     assert!(place.objects().await > 100, "it went on");
+}
+
+#[tokio::test]
+async fn a_pin_never_takes_the_place_of_another_one() {
+    let place = Place::new().await;
+    let reader = place.reader().await;
+    let pin = |snapshot: &str| Pin::new("incident", Pinned::Snapshot(snapshot.parse().unwrap()), "", NOW);
+    reader.pin(&place.lineage, &pin(OLD)).await.unwrap();
+    let refused = reader.pin(&place.lineage, &pin(NEW)).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Usage, "{refused}");
+    apply_one(&reader, &place).await.unwrap();
+    assert!(place.is_published(OLD).await);
+    // The same once more may change its reason or its end.
+    reader.pin(&place.lineage, &pin(OLD)).await.unwrap();
+    reader.unpin(&place.lineage, "incident").await.unwrap().unwrap();
+    reader.pin(&place.lineage, &pin(NEW)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_restored_is_not_pinned() {
+    let place = Place::new().await;
+    let reader = place.reader().await;
+    let missing = "20260103T000000Z-cccc";
+    place.snapshot(missing, (40, 50), vec![lost_page()]).await;
+    let uncovered = "20260104T000000Z-dddd";
+    place.snapshot(uncovered, (45, 60), Vec::new()).await;
+    for id in [missing, uncovered] {
+        let pin = Pin::new("p", Pinned::Snapshot(id.parse().unwrap()), "", NOW);
+        let refused = reader.pin(&place.lineage, &pin).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::NotRestorable, "{id}: {refused}");
+        assert!(reader.holds(&place.lineage).await.unwrap().pins.is_empty(), "{id}");
+    }
 }
