@@ -313,7 +313,7 @@ pub fn segment_key(manifest: &SnapshotManifest, collection: &CollectionRecord, p
     }
 }
 
-fn mark_damaged(catalog: &mut Catalog, snapshot: &SnapshotId, problem: &str) {
+pub(crate) fn mark_damaged(catalog: &mut Catalog, snapshot: &SnapshotId, problem: &str) {
     for summary in catalog.snapshots.iter_mut().filter(|summary| summary.id == *snapshot) {
         summary.damaged = Some(problem.to_owned());
     }

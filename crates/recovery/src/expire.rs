@@ -4,14 +4,14 @@
 //! made again. To apply it: write the notice, read what holds expiry back once more, plan again, then one request after
 //! the other in the order of the plan. It may die anywhere; the next one goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use archive::LineageId;
 use archive::layout::ObjectKey;
 use archive::manifest::PublishedManifest;
 use archive::retention::{
-    Clock, Operation, RetentionError, RetentionInput, RetentionPlan, RetentionPolicy, Step, plan_retention,
+    Clock, Expiring, Operation, RetentionError, RetentionInput, RetentionPlan, RetentionPolicy, Step, plan_retention,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,7 +22,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::holds::notice::{self, NoticeGuard};
 use crate::progress::{Progress, Unit};
 
-mod inventory;
+pub(crate) mod inventory;
 mod locks;
 
 use inventory::Inventory;
@@ -44,8 +44,15 @@ pub struct Expired {
 pub async fn plan(reader: &ArchiveReader, lineage: &LineageId, policy: &RetentionPolicy) -> Result<RetentionPlan> {
     reader.require_control(lineage).await?;
     let clock = clock(reader).await?;
-    let inventory = Inventory::take(reader, lineage).await?;
-    let first = decide(policy, &inventory, &BTreeMap::new(), clock)?;
+    let mut inventory = Inventory::take(reader, lineage).await?;
+    // Those for whose sake others may go are looked at: a manifest alone does not show what was deleted behind it.
+    let mut whole = BTreeSet::new();
+    let first = loop {
+        let plan = decide(policy, &inventory, &BTreeMap::new(), clock)?;
+        if !inventory.find_damage(reader, &plan, &mut whole).await? {
+            break plan;
+        }
+    };
     let locks = locks::of(reader, &first).await?;
     if locks.is_empty() { Ok(first) } else { decide(policy, &inventory, &locks, clock) }
 }
@@ -62,26 +69,40 @@ pub async fn apply(
     if shown.steps.is_empty() {
         return Ok((shown, Expired::default()));
     }
-    if let Some(other) = notice::living(reader, lineage).await? {
-        return Err(Failure::new(FailureKind::LeaseHeld, "another expiry is at work")
-            .at(reader.place(lineage.as_str()))
-            .because(format!("{} began it, and lives", other.by))
-            .then("wait for it; then the same command again"));
+    // What dead ones left is only in the way.
+    for key in alone(reader, lineage, None).await? {
+        reader.control().delete(&key).await?;
     }
     let notice = shown.notice(by, notice::end());
     let guard = NoticeGuard::write(reader, lineage, &notice).await?;
-    let carried_out = carry_out(reader, lineage, policy, &notice, progress).await;
+    // Another one may have begun at the same moment.
+    let carried_out = match alone(reader, lineage, Some(guard.key())).await {
+        Ok(_) => carry_out(reader, lineage, policy, (&notice, &guard), progress).await,
+        Err(failure) => Err(failure),
+    };
     let removed = guard.remove().await;
     let done = carried_out?;
     removed?;
     Ok(done)
 }
 
+/// Refuses when another expiry lives; otherwise the notices that dead ones left.
+async fn alone(reader: &ArchiveReader, lineage: &LineageId, own: Option<&str>) -> Result<Vec<String>> {
+    let notices = notice::look(reader, lineage, own).await?;
+    match notices.living.first() {
+        None => Ok(notices.dead),
+        Some(other) => Err(Failure::new(FailureKind::LeaseHeld, "another expiry is at work")
+            .at(reader.place(lineage.as_str()))
+            .because(format!("{} began it, and lives", other.by))
+            .then("wait for it; then the same command again")),
+    }
+}
+
 async fn carry_out(
     reader: &ArchiveReader,
     lineage: &LineageId,
     policy: &RetentionPolicy,
-    notice: &archive::retention::Expiring,
+    (notice, guard): (&Expiring, &NoticeGuard),
     progress: &dyn Progress,
 ) -> Result<(RetentionPlan, Expired)> {
     let plan = plan(reader, lineage, policy).await?;
@@ -99,16 +120,23 @@ async fn carry_out(
     let mut expired = Expired::default();
     progress.phase("expire", Some(plan.steps.len() as u64), Unit::Items);
     for step in &plan.steps {
-        carry_out_step(reader, lineage, step, &mut expired).await?;
+        carry_out_step(reader, lineage, step, guard, &mut expired).await?;
         progress.advance(1);
     }
     Ok((plan, expired))
 }
 
-async fn carry_out_step(reader: &ArchiveReader, lineage: &LineageId, step: &Step, expired: &mut Expired) -> Result<()> {
+async fn carry_out_step(
+    reader: &ArchiveReader,
+    lineage: &LineageId,
+    step: &Step,
+    guard: &NoticeGuard,
+    expired: &mut Expired,
+) -> Result<()> {
     let operations =
         step.operations(lineage).map_err(|problem| Failure::new(FailureKind::Unexpected, problem.to_string()))?;
     for operation in operations {
+        guard.confirm()?;
         match operation {
             Operation::Create { key, body } => {
                 if reader.store().put_new(&key.to_string(), body.into()).await? == Created::AlreadyExists
@@ -126,6 +154,7 @@ async fn carry_out_step(reader: &ArchiveReader, lineage: &LineageId, step: &Step
                 let except = except.map(|key| key.to_string());
                 for object in reader.store().list_all(&prefix).await? {
                     if !except.contains(&object.key) {
+                        guard.confirm()?;
                         remove(reader, &object.key).await?;
                         expired.objects += 1;
                     }
@@ -205,3 +234,6 @@ async fn clock(reader: &ArchiveReader) -> Result<Clock> {
     }
     Ok(Clock { now, uncertainty: drift })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -3,13 +3,15 @@
 //! They are mutable records below `control/`. One that cannot be read counts as holding everything, so nothing that is
 //! damaged here makes anything go away.
 
+use std::time::Duration;
+
 use archive::catalog::Finding;
 use archive::high_water::HighWater;
 use archive::json_record::RecordError;
 use archive::layout::{ObjectKey, ParseKeyError};
 use archive::retention::{Freeze, Pin, Protection};
 use archive::{LineageId, layout};
-use store::ObjectStoreExt as _;
+use store::{Created, ObjectStoreExt as _};
 
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
@@ -21,6 +23,8 @@ mod pinning;
 pub use guard::{ProtectionGuard, protect};
 
 pub(crate) const LIMIT: usize = 16 << 20;
+/// An expiry that is at work stops that soon after a freeze, unless a request of it hangs.
+const STOPS_WITHIN: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Default)]
 pub struct Holds {
@@ -80,9 +84,28 @@ impl ArchiveReader {
         Ok(records)
     }
 
-    async fn put_pin(&self, lineage: &LineageId, pin: &Pin) -> Result<()> {
+    /// Writes the pin. One of that name that keeps something else stays; the same one is replaced, and given back.
+    async fn put_pin(&self, lineage: &LineageId, pin: &mut Pin) -> Result<Option<Pin>> {
         let key = pin.key(lineage).map_err(|error| invalid_id(&pin.id, &error))?;
-        self.put_control(&key, pin.to_json()).await
+        let body = pin.to_json().map_err(|problem| unexpected(&problem))?;
+        if self.control().put_new(&key.to_string(), body.into()).await? == Created::New {
+            return Ok(None);
+        }
+        let earlier = self.control().get_bytes(&key.to_string(), LIMIT).await?.map(|body| Pin::from_json(&body));
+        match earlier {
+            Some(Ok(earlier)) if earlier.keeps == pin.keeps => {
+                // Its holds are set; whoever lifts the pin has to know of them.
+                pin.legal_hold |= earlier.legal_hold;
+                self.put_control(&key, pin.to_json()).await?;
+                Ok(Some(earlier))
+            }
+            _ => {
+                Err(Failure::new(FailureKind::Usage, format!("there is a pin `{}` that keeps something else", pin.id))
+                    .at(format!("{key} in {}", self.control().location()))
+                    .because("what it keeps would expire if this one took its place")
+                    .then(format!("the same command with another --id, or dr-cli unpin {} first", pin.id)))
+            }
+        }
     }
 
     async fn remove_pin(&self, lineage: &LineageId, id: &str) -> Result<()> {
@@ -91,16 +114,35 @@ impl ArchiveReader {
         Ok(self.control().delete(&key).await?)
     }
 
+    /// Stops expiry, also one that is at work: on return nothing is deleted any more.
     pub async fn freeze(&self, lineage: &LineageId, freeze: &Freeze) -> Result<()> {
         self.require_control(lineage).await?;
-        self.put_control(&freeze_key(lineage)?, freeze.to_json()).await
+        self.put_control(&freeze_key(lineage)?, freeze.to_json()).await?;
+        // An expiry that was at work sees it when it next renews its notice.
+        let ends = tokio::time::Instant::now() + STOPS_WITHIN;
+        while let Some(notice) = notice::look(self, lineage, None).await?.living.pop() {
+            if tokio::time::Instant::now() >= ends {
+                return Err(Failure::new(
+                    FailureKind::LeaseHeld,
+                    "it is frozen, but an expiry that began before goes on",
+                )
+                .at(self.place(lineage.as_str()))
+                .because(format!("{} began it, and does not stop", notice.by))
+                .then("end that process; the freeze stays"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn is_frozen(&self, lineage: &LineageId) -> Result<bool> {
+        Ok(self.control().head(&freeze_key(lineage)?.to_string()).await?.is_some())
     }
 
     /// `false` when nothing was frozen.
     pub async fn unfreeze(&self, lineage: &LineageId) -> Result<bool> {
         self.require_control(lineage).await?;
         let key = freeze_key(lineage)?.to_string();
-        let is_there = self.control().head(&key).await?.is_some();
+        let is_there = self.is_frozen(lineage).await?;
         self.control().delete(&key).await?;
         Ok(is_there)
     }

@@ -12,6 +12,7 @@ use store::Created;
 use super::Snapshotter;
 use super::begin::Beginning;
 use super::marks::Marks;
+use crate::archive_store::ArchiveStore;
 use crate::clock::{now_text, text_of_millis, text_of_seconds};
 use crate::error::{Error, Result};
 use crate::source::SourceMember;
@@ -80,8 +81,13 @@ async fn publish_pages(snapshotter: &Snapshotter, taken: &Taken) -> Result<Vec<P
         let object = archive.seal(object.into())?;
         let record = PageRecord::new(number, &totals, object.len() as u64);
         let key = header.key(archive.is_encrypted());
-        if archive.put_new(&key, object.clone()).await? == Created::AlreadyExists {
-            replace_page(snapshotter, &key, object).await?;
+        if archive.put_new(&key, object.clone()).await? == Created::AlreadyExists
+            && !replace_page(archive, &key, object).await?
+        {
+            let Taken { beginning, end, .. } = taken;
+            Marks::remove(archive, &beginning.id).await?;
+            // Transient for the caller: the next attempt starts a new snapshot.
+            return Err(Error::Uncovered { begin: beginning.mark.begin, end: *end });
         }
         pages.push(record);
     }
@@ -90,14 +96,22 @@ async fn publish_pages(snapshotter: &Snapshotter, taken: &Taken) -> Result<Vec<P
 
 /// The page of an attempt that was killed between its pages and its manifest. Once all collections are read, the marks
 /// make later attempts write the same page; one that differs was made from fewer marks, and nobody refers to it. An encrypted
-/// one always differs.
-async fn replace_page(snapshotter: &Snapshotter, key: &ObjectKey, object: Bytes) -> Result<()> {
-    if snapshotter.archive.get(key, PAGE_LIMIT).await?.is_some_and(|found| found == object) {
-        return Ok(());
+/// one always differs. `false` when it cannot be replaced, because this writer may only create: then the snapshot cannot be
+/// gone on with under this id.
+async fn replace_page(archive: &ArchiveStore, key: &ObjectKey, object: Bytes) -> Result<bool> {
+    if archive.get(key, PAGE_LIMIT).await?.is_some_and(|found| found == object) {
+        return Ok(true);
     }
-    snapshotter.archive.delete(key).await?;
-    match snapshotter.archive.put_new(key, object).await? {
-        Created::New => Ok(()),
+    match archive.delete(key).await {
+        Ok(()) => {}
+        Err(Error::Store(error)) if error.kind() == store::ErrorKind::PermissionDenied => {
+            tracing::warn!(%key, %error, "a page of an interrupted attempt is in the way and may not be removed");
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    match archive.put_new(key, object).await? {
+        Created::New => Ok(true),
         Created::AlreadyExists => Err(Error::Conflict { key: key.to_string() }),
     }
 }
@@ -142,5 +156,33 @@ async fn clean_up(snapshotter: &Snapshotter, manifest: &SnapshotManifest, record
     };
     if let Err(error) = cleaned.await {
         tracing::warn!(%error, "left-overs of interrupted attempts not removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use archive::lineage::LineageRecord;
+    use store::fault::{Fault, FaultStore};
+    use store::{ErrorKind, MemoryStore, Operation};
+
+    use super::*;
+    use crate::archive_store::Stores;
+
+    #[tokio::test]
+    async fn a_page_that_may_not_be_removed_ends_the_snapshot_and_not_all_later_ones() {
+        let memory = FaultStore::new(Arc::new(MemoryStore::new()));
+        let stores = Stores { archive: Arc::new(memory.clone()), control: Arc::new(memory.clone()) };
+        let record = LineageRecord::new("rs0-a".parse().unwrap(), "rs0", "a", now_text());
+        let archive = ArchiveStore::open(stores, &record, false).await.unwrap();
+        let lineage = archive.lineage.clone();
+        let snapshot = "20260101T000000Z-aaaa".parse().unwrap();
+        let key = PageHeader { lineage, snapshot, page: 0 }.key(true);
+        assert_eq!(archive.put_new(&key, Bytes::from_static(b"first")).await.unwrap(), Created::New);
+        memory.add(Fault::fail_before(Operation::Delete, ErrorKind::PermissionDenied).on_key("collections").lasting());
+        assert!(replace_page(&archive, &key, Bytes::from_static(b"first")).await.unwrap());
+        assert!(!replace_page(&archive, &key, Bytes::from_static(b"second")).await.unwrap());
+        assert_eq!(archive.get(&key, 9).await.unwrap().unwrap(), "first");
     }
 }

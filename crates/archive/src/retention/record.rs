@@ -68,7 +68,7 @@ pub struct Freeze {
     pub frozen_at: String,
 }
 
-/// `control/expiring.json`: what an expiry is about to delete.
+/// `control/expiring/<id>.json`: what an expiry is about to delete. Each has its own.
 ///
 /// An expiry writes it, then reads the protections once more, then deletes; a restore writes its protection, then
 /// reads this. Whichever comes second sees the other, so no restore starts on a chain that is going away.
@@ -220,8 +220,12 @@ impl Expiring {
             || self.slices.iter().any(|range| range.overlaps(&protection.range()))
     }
 
-    pub fn key(lineage: &LineageId) -> Result<ObjectKey, ParseKeyError> {
-        Ok(control(lineage, "expiring.json".parse()?))
+    pub fn key(lineage: &LineageId, id: &str) -> Result<ObjectKey, ParseKeyError> {
+        Ok(control(lineage, path("expiring", id)?))
+    }
+
+    pub fn prefix(lineage: &LineageId) -> String {
+        format!("{}expiring/", ObjectKey::control_prefix(lineage))
     }
 
     pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {

@@ -1,17 +1,18 @@
 //! What is there, for the decision: the catalog, what is no snapshot, references, and what holds expiry back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archive::catalog::Catalog;
 use archive::layout::ObjectKey;
 use archive::manifest::{PublishedManifest, SnapshotStart};
-use archive::retention::{AbandonedRemains, UnfinishedSnapshot};
+use archive::retention::{AbandonedRemains, RetentionPlan, UnfinishedSnapshot};
 use archive::{ClusterTime, LineageId, SnapshotId};
 use serde::Deserialize;
 use store::{ListedObject, ObjectStoreExt as _};
 
-use crate::archive_reader::ArchiveReader;
-use crate::failure::Result;
+use crate::archive_reader::{ArchiveReader, mark_damaged};
+use crate::failure::{FailureKind, Result};
 use crate::holds::{Holds, LIMIT};
 
 /// A writer beats its lease every second; one that did not for so long is dead.
@@ -62,6 +63,41 @@ impl Inventory {
             _ => None,
         });
         Ok(Self { catalog, unfinished, abandoned, references: references.collect(), holds })
+    }
+
+    /// Looks for the objects of the snapshots that `plan` keeps and takes for good, unless nothing is to go. Those that lack
+    /// one are marked, and count for no rule when it is planned again; `whole` remembers the others.
+    pub async fn find_damage(
+        &mut self,
+        reader: &ArchiveReader,
+        plan: &RetentionPlan,
+        whole: &mut BTreeSet<SnapshotId>,
+    ) -> Result<bool> {
+        let mut is_news = false;
+        let kept = plan.snapshots.iter().filter(|one| one.decision.is_keep() && one.defect.is_none());
+        for one in kept.filter(|_| !plan.steps.is_empty()) {
+            if whole.contains(&one.id) {
+                continue;
+            }
+            if let Some(problem) = damage(reader, &plan.lineage, &one.id).await? {
+                mark_damaged(&mut self.catalog, &one.id, &problem);
+                is_news = true;
+            } else {
+                whole.insert(one.id.clone());
+            }
+        }
+        Ok(is_news)
+    }
+}
+
+/// What is missing of a snapshot, by listing alone.
+pub async fn damage(reader: &ArchiveReader, lineage: &LineageId, id: &SnapshotId) -> Result<Option<String>> {
+    match reader.missing_object(lineage, id).await {
+        // The manifest was there a moment ago.
+        Err(failure) if matches!(failure.kind, FailureKind::Integrity | FailureKind::NotFound) => {
+            Ok(Some(failure.what))
+        }
+        found => found,
     }
 }
 

@@ -68,9 +68,8 @@ pub async fn protect(reader: &ArchiveReader, plan: &RestorePlan, holder: &str) -
         })
     };
     let guard = ProtectionGuard { reader: reader.clone(), key, renewing: Some(renewing), unprotected: None };
-    if let Some(notice) = notice::living(reader, &plan.lineage).await?
-        && notice.conflicts_with(&protection)
-    {
+    let notices = notice::look(reader, &plan.lineage, None).await?;
+    if let Some(notice) = notices.living.iter().find(|notice| notice.conflicts_with(&protection)) {
         return Err(Failure::new(FailureKind::LeaseHeld, "an expiry is deleting what this plan reads")
             .at(reader.place(plan.lineage.as_str()))
             .because(format!("{} began it", notice.by))
