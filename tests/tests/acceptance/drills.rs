@@ -7,10 +7,11 @@ use archive::Namespace;
 use archive::encryption::Identities;
 use archive::reference::{MissingCollection, MissingReason, Reference};
 use archive::signature::VerifyingKey;
-use e2e::{ArchiveFolder, Drills, Scenario, destination, scenario};
+use e2e::{ArchiveFolder, Bucket, Drills, Scenario, destination, scenario};
 use mongodb::bson::{DateTime, Document, doc};
 use serde_json::Value;
 use testkit::processes;
+use testkit::proxy::Fault;
 
 /// A key without a password, made by `minisign -G -W`, and its public half.
 const SECRET_KEY: &str = "untrusted comment: minisign encrypted secret key
@@ -39,7 +40,10 @@ fn orders(range: std::ops::Range<i32>) -> impl Iterator<Item = Document> {
 
 /// Documents of several kinds, an archive, a reference that it reaches, and writes after it.
 async fn referenced() -> Result<Scenario> {
-    let mut scenario = Scenario::start().await?;
+    referenced_by(Scenario::start().await?).await
+}
+
+async fn referenced_by(mut scenario: Scenario) -> Result<Scenario> {
     scenario.insert("shop", "orders", orders(0..400)).await?;
     scenario.run("shop", doc! { "create": "series", "timeseries": { "timeField": "t", "metaField": "m" } }).await?;
     scenario.run("shop", doc! { "create": "view", "viewOn": "orders", "pipeline": [] }).await?;
@@ -126,6 +130,31 @@ async fn a_drill_to_the_reference_passes_and_leaves_a_signed_report_and_nothing_
     // The overlay was private, and what protected the objects is gone.
     let after: Vec<_> = archive.contents("")?.into_iter().filter(|(key, _)| !key.contains("/drills/")).collect();
     ensure!(before == after, "the drill changed something else in the archive");
+    Ok(())
+}
+
+/// What a company does that takes its backups seriously, over a line that is not a good one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_of_an_encrypted_archive_in_a_bucket_whose_network_fails_passes() -> Result<()> {
+    let (bucket, drills) = (Bucket::start().await?, Drills::new()?);
+    let (identities, secret) = Identities::generate();
+    let mut scenario = Scenario::start().await?;
+    scenario.archive = bucket.archive("");
+    scenario.flags = ["--recipients", &identities.public_keys()[0]].map(str::to_owned).to_vec();
+    let scenario = referenced_by(scenario).await?;
+    bucket.proxy.plan(|number| match number % 7 {
+        0 => Fault::Reset,
+        3 => Fault::slow_down(),
+        5 => Fault::CutAnswer(300),
+        _ => Fault::Pass,
+    });
+    let identity = drills.write("identity", &secret)?;
+    let drilled = drills.ends(&scenario.archive, &["--identity-file", &identity], 0).await?;
+    ensure!(drilled["verdict"] == "PASS", "{drilled}");
+    let report = &drilled["report"];
+    ensure!(report["recovery_point"]["rule"] == "reference", "{report}");
+    ensure!(report["integrity"]["comparison"]["equal"].as_u64() >= Some(2), "{report}");
+    ensure!(report["negative_control"]["was_detected"] == true, "{report}");
     Ok(())
 }
 
