@@ -7,6 +7,7 @@ use serde::Serialize;
 use store::{ErrorKind, ObjectStore, Verdict};
 
 use crate::args::DoctorArgs;
+use crate::catalog;
 use crate::context::{Context, Stores};
 use crate::output::table::plural;
 use crate::output::time::{length, moment};
@@ -159,7 +160,7 @@ async fn lineages(context: &Context, reader: &ArchiveReader) -> Vec<Examined> {
         .map(|finding| Examined::new(&finding.object, Outcome::Warning, finding.problem).with_remedy("dr-cli verify"))
         .collect();
     for record in records {
-        match reader.catalog(&record.lineage).await {
+        match catalog::inspect(reader, &record.lineage).await {
             Ok(catalog) => {
                 checks.push(restorable(&catalog));
                 match keys::check(reader, &catalog).await {

@@ -8,6 +8,7 @@ use recovery::{ArchiveReader, Failure, FailureKind, Result};
 use serde::Serialize;
 
 use crate::args::{FreezeArgs, PinArgs, UnpinArgs, snapshot_id};
+use crate::catalog;
 use crate::context::{Context, who};
 use crate::output::Report;
 use crate::output::table::plural;
@@ -88,7 +89,7 @@ pub async fn unfreeze(context: &Context) -> Result<Report> {
 
 async fn keeps(reader: &ArchiveReader, lineage: &LineageId, args: &PinArgs) -> Result<Pinned> {
     match (&args.snapshot, args.from, args.through) {
-        (Some(text), ..) if text == "latest" => latest(&reader.catalog(lineage).await?),
+        (Some(text), ..) if text == "latest" => latest(&catalog::inspect(reader, lineage).await?),
         (Some(text), ..) => snapshot_id(text)
             .map(Pinned::Snapshot)
             .map_err(|problem| Failure::new(FailureKind::Usage, problem).at("the command line").then("dr-cli list")),
@@ -98,9 +99,11 @@ async fn keeps(reader: &ArchiveReader, lineage: &LineageId, args: &PinArgs) -> R
 }
 
 fn latest(catalog: &Catalog) -> Result<Pinned> {
-    let newest = catalog.snapshots.iter().max_by_key(|snapshot| (snapshot.end, &snapshot.id));
+    let good = catalog.snapshots.iter().filter(|snapshot| snapshot.defect().is_none());
+    let newest = good.max_by_key(|snapshot| (snapshot.end, &snapshot.id));
     newest.map(|snapshot| Pinned::Snapshot(snapshot.id.clone())).ok_or_else(|| {
-        Failure::new(FailureKind::NotFound, "there is no snapshot").at(format!("lineage {}", catalog.lineage))
+        Failure::new(FailureKind::NotFound, "there is no snapshot that can be restored")
+            .at(format!("lineage {}", catalog.lineage))
     })
 }
 

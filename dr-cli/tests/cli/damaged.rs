@@ -318,3 +318,25 @@ fn the_archive_of_another_lineage_does_not_pass_for_ours() {
     let findings = found.json()["findings"].to_string();
     assert!(findings.contains("rs9-0/lineage.json") && findings.contains("manifest.json"), "{findings}");
 }
+
+#[test]
+fn a_doctor_promises_nothing_of_snapshots_that_lack_an_object() {
+    let archive = Archive::sample();
+    for snapshot in [FIRST, SECOND] {
+        archive.delete(&archive.segment_key(snapshot, ORDERS, 1));
+    }
+    let object = archive.run(&["doctor", "--read-only", "--json"]).json();
+    let checks = object["checks"].as_array().unwrap();
+    let restorable = checks.iter().find(|check| check["check"].as_str().unwrap().ends_with("restorable")).unwrap();
+    assert_eq!(restorable["found"], "no moment can be restored", "{restorable}");
+}
+
+#[test]
+fn the_latest_snapshot_that_is_pinned_is_one_that_can_be_restored() {
+    let archive = Archive::sample();
+    archive.put_mark(at(30, 1), Some(SECOND));
+    archive.delete(&archive.segment_key(SECOND, ORDERS, 1));
+    let object = archive.run(&["pin", "latest", "--json"]).json();
+    assert_eq!(object["pin"]["keeps"]["snapshot"], FIRST, "{object}");
+    archive.run(&["pin", SECOND]).assert_error(4, &[SECOND, "is missing"]);
+}
