@@ -77,7 +77,8 @@ impl Expiry {
         let stores = Stores::open(archive, &self.control).await?;
         let reader = ArchiveReader::open(stores.archive).await?.with_control(stores.control);
         let by = format!("sidecar {}", self.holder);
-        let (plan, expired) = expire::apply(&reader, &self.lineage, &self.settings.policy, &by, &Silent).await?;
+        let (plan, expired) =
+            expire::apply(&reader, &self.lineage, &self.settings.policy, (by.as_str(), None), &Silent).await?;
         tracing::info!(
             snapshots = expired.snapshots,
             slices = expired.slices,

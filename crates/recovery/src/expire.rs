@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use archive::LineageId;
+use archive::coverage::CoveredRange;
 use archive::layout::ObjectKey;
 use archive::manifest::PublishedManifest;
 use archive::retention::{
@@ -40,10 +41,30 @@ pub struct Expired {
     pub left: Vec<String>,
 }
 
+/// A plan that somebody has seen and agreed to.
+#[derive(Debug, Clone)]
+pub struct Confirmed {
+    pub plan: RetentionPlan,
+    /// Not after it was made. Ages are judged by this time when it is carried out, so that a minute of thinking makes
+    /// nothing old.
+    pub as_of: Timestamp,
+}
+
 /// What an expiry would do now. Nothing is changed.
 pub async fn plan(reader: &ArchiveReader, lineage: &LineageId, policy: &RetentionPolicy) -> Result<RetentionPlan> {
+    plan_as_of(reader, lineage, policy, Timestamp::MAX).await
+}
+
+/// As if it were not later than `latest`.
+async fn plan_as_of(
+    reader: &ArchiveReader,
+    lineage: &LineageId,
+    policy: &RetentionPolicy,
+    latest: Timestamp,
+) -> Result<RetentionPlan> {
     reader.require_control(lineage).await?;
     let clock = clock(reader).await?;
+    let clock = Clock { now: clock.now.min(latest), ..clock };
     let mut inventory = Inventory::take(reader, lineage).await?;
     // Those for whose sake others may go are looked at: a manifest alone does not show what was deleted behind it.
     let mut whole = BTreeSet::new();
@@ -57,15 +78,22 @@ pub async fn plan(reader: &ArchiveReader, lineage: &LineageId, policy: &Retentio
     if locks.is_empty() { Ok(first) } else { decide(policy, &inventory, &locks, clock) }
 }
 
-/// Plans anew behind the notice and carries that out.
+/// Plans anew behind the notice and carries that out. Of what was `confirmed` it may be less, as when a pin was set
+/// meanwhile, and never more: then it is refused.
 pub async fn apply(
     reader: &ArchiveReader,
     lineage: &LineageId,
     policy: &RetentionPolicy,
-    by: &str,
+    (by, confirmed): (&str, Option<&Confirmed>),
     progress: &dyn Progress,
 ) -> Result<(RetentionPlan, Expired)> {
-    let shown = plan(reader, lineage, policy).await?;
+    let latest = confirmed.map_or(Timestamp::MAX, |confirmed| confirmed.as_of);
+    let shown = plan_as_of(reader, lineage, policy, latest).await?;
+    if let Some(confirmed) = confirmed
+        && !announces(&confirmed.plan.notice(by, latest), &shown)
+    {
+        return Err(changed(reader, lineage, "it was confirmed"));
+    }
     if shown.steps.is_empty() {
         return Ok((shown, Expired::default()));
     }
@@ -77,7 +105,7 @@ pub async fn apply(
     let guard = NoticeGuard::write(reader, lineage, &notice).await?;
     // Another one may have begun at the same moment.
     let carried_out = match alone(reader, lineage, Some(guard.key())).await {
-        Ok(_) => carry_out(reader, lineage, policy, (&notice, &guard), progress).await,
+        Ok(_) => carry_out(reader, lineage, (policy, latest), (&notice, &guard), progress).await,
         Err(failure) => Err(failure),
     };
     let removed = guard.remove().await;
@@ -101,21 +129,14 @@ async fn alone(reader: &ArchiveReader, lineage: &LineageId, own: Option<&str>) -
 async fn carry_out(
     reader: &ArchiveReader,
     lineage: &LineageId,
-    policy: &RetentionPolicy,
+    (policy, latest): (&RetentionPolicy, Timestamp),
     (notice, guard): (&Expiring, &NoticeGuard),
     progress: &dyn Progress,
 ) -> Result<(RetentionPlan, Expired)> {
-    let plan = plan(reader, lineage, policy).await?;
+    let plan = plan_as_of(reader, lineage, policy, latest).await?;
     // A restore that looked at the notice must not lose what the notice does not speak of.
-    let again = plan.notice(notice.by.clone(), notice.expires_at);
-    let is_announced = again.snapshots.iter().all(|id| notice.snapshots.contains(id))
-        && again.slices.iter().all(|range| {
-            notice.slices.iter().any(|announced| announced.from <= range.from && range.through <= announced.through)
-        });
-    if !is_announced {
-        return Err(Failure::new(FailureKind::LeaseHeld, "the archive changed while the expiry was announced")
-            .at(reader.place(lineage.as_str()))
-            .then("the same command again"));
+    if !announces(notice, &plan) {
+        return Err(changed(reader, lineage, "it was announced"));
     }
     let mut expired = Expired::default();
     progress.phase("expire", Some(plan.steps.len() as u64), Unit::Items);
@@ -124,6 +145,22 @@ async fn carry_out(
         progress.advance(1);
     }
     Ok((plan, expired))
+}
+
+/// Whether all that the plan takes was named before.
+fn announces(notice: &Expiring, plan: &RetentionPlan) -> bool {
+    plan.expired_snapshots().all(|one| notice.snapshots.contains(&one.id))
+        && plan.expired_runs().all(|run| {
+            let within = |named: &CoveredRange| named.from <= run.range.from && run.range.through <= named.through;
+            notice.slices.iter().any(within)
+        })
+}
+
+fn changed(reader: &ArchiveReader, lineage: &LineageId, since: &str) -> Failure {
+    Failure::new(FailureKind::LeaseHeld, format!("the expiry would now delete more than when {since}"))
+        .at(reader.place(lineage.as_str()))
+        .because("the archive changed meanwhile: a new snapshot was published, or somebody lifted a pin")
+        .then("the same command again")
 }
 
 async fn carry_out_step(

@@ -3,7 +3,8 @@
 use archive::LineageId;
 use archive::coverage::RestoreWindow;
 use archive::retention::{Decision, RetentionPlan};
-use recovery::expire::{self, Expired};
+use jiff::Timestamp;
+use recovery::expire::{self, Confirmed, Expired};
 use recovery::{ArchiveReader, Result};
 use serde::Serialize;
 
@@ -39,23 +40,23 @@ pub async fn run(context: &Context, args: &ExpireArgs) -> Result<Report> {
         }
         return report(&plan, None, text);
     }
-    if !args.yes {
-        confirm_deletion(&reader, &lineage, args).await?;
-    }
+    let confirmed = if args.yes { None } else { Some(confirm_deletion(&reader, &lineage, args).await?) };
     let by = who("dr-cli expire");
-    let (plan, expired) = expire::apply(&reader, &lineage, &policy, &by, &*context.progress).await?;
+    let carried_out =
+        expire::apply(&reader, &lineage, &policy, (by.as_str(), confirmed.as_ref()), &*context.progress).await;
+    let (plan, expired) = carried_out?;
     let text = format!("{}{}", text(&plan), done(&expired));
     report(&plan, Some(&expired), text)
 }
 
-async fn confirm_deletion(reader: &ArchiveReader, lineage: &LineageId, args: &ExpireArgs) -> Result<()> {
+async fn confirm_deletion(reader: &ArchiveReader, lineage: &LineageId, args: &ExpireArgs) -> Result<Confirmed> {
+    let as_of = Timestamp::now();
     let plan = expire::plan(reader, lineage, &args.policy.policy()).await?;
-    if plan.steps.is_empty() {
-        return Ok(());
+    if !plan.steps.is_empty() {
+        let location = reader.store().location();
+        confirm::ask(format!("{}\nThis deletes {} from {location}", text(&plan), bytes(plan.freed_bytes()))).await?;
     }
-    let what =
-        format!("{}\nThis deletes {} from {}", text(&plan), bytes(plan.freed_bytes()), reader.store().location());
-    confirm::ask(what).await
+    Ok(Confirmed { plan, as_of })
 }
 
 fn report(plan: &RetentionPlan, expired: Option<&Expired>, text: String) -> Result<Report> {

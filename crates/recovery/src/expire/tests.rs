@@ -117,7 +117,7 @@ fn keep_one() -> RetentionPolicy {
 }
 
 async fn apply_one(reader: &ArchiveReader, place: &Place) -> Result<Expired> {
-    apply(reader, &place.lineage, &keep_one(), "a test", &Silent).await.map(|(_, expired)| expired)
+    apply(reader, &place.lineage, &keep_one(), ("a test", None), &Silent).await.map(|(_, expired)| expired)
 }
 
 /// `list` and `plan` pass such a snapshot over; an older one is then all there is.
@@ -140,6 +140,27 @@ async fn a_snapshot_that_lacks_an_object_does_not_pass_for_the_newest_good_one()
 }
 
 /// A notice that another expiry can overwrite or take away hides from a pin what the first one deletes.
+/// Between the question and the answer the sidecar goes on archiving.
+#[tokio::test]
+async fn an_expiry_takes_no_more_than_what_was_confirmed() {
+    let place = Place::new().await;
+    let reader = place.reader().await;
+    let confirmed =
+        Confirmed { plan: plan(&reader, &place.lineage, &keep_one()).await.unwrap(), as_of: Timestamp::now() };
+    place.snapshot("20260103T000000Z-cccc", (40, 50), Vec::new()).await;
+    let applied = apply(&reader, &place.lineage, &keep_one(), ("a test", Some(&confirmed)), &Silent).await;
+    let failure = applied.unwrap_err();
+    assert!(failure.to_string().contains("more than when it was confirmed"), "{failure}");
+    assert!(place.is_published(NEW).await && place.is_published(OLD).await);
+
+    // Less is what was agreed to.
+    let confirmed = Confirmed { plan: plan(&reader, &place.lineage, &keep_one()).await.unwrap(), ..confirmed };
+    let pin = Pin::new("one", Pinned::Snapshot(OLD.parse().unwrap()), "a test", NOW);
+    place.put("rs0-a/control/pins/one.json", pin.to_json().unwrap()).await;
+    apply(&reader, &place.lineage, &keep_one(), ("a test", Some(&confirmed)), &Silent).await.unwrap();
+    assert!(!place.is_published(NEW).await && place.is_published(OLD).await);
+}
+
 #[tokio::test]
 async fn of_two_expiries_at_once_none_hides_the_notice_of_the_other() {
     let place = Place::new().await;
