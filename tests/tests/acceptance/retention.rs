@@ -312,5 +312,5 @@ async fn expire(store: Arc<dyn store::ObjectStore>) -> recovery::Result<()> {
     let reader = ArchiveReader::open(store).await?;
     let lineage = reader.choose_lineage(None).await?.lineage;
     let policy = RetentionPolicy { keep_last: Some(1), ..RetentionPolicy::default() };
-    expire::apply(&reader, &lineage, &policy, "a test", &Silent).await.map(|_| ())
+    expire::apply(&reader, &lineage, &policy, ("a test", None), &Silent).await.map(|_| ())
 }
