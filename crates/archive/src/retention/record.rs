@@ -40,7 +40,7 @@ pub struct Pin {
     pub legal_hold: bool,
 }
 
-/// `control/protect/<id>.json`: what a running restore, verify or drill reads. Renewed while it runs, so that one that
+/// `control/protect/<id>.json`: what a running restore, export or drill reads. Renewed while it runs, so that one that
 /// died does not hold back expiry for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protection {
