@@ -32,6 +32,8 @@ impl Patience {
         let started = Instant::now();
         let transfer = Duration::from_secs(body_bytes as u64 / SLOWEST_BYTES);
         let mut number = 0;
+        // Not the number of the attempt: a reset before it told the SDK nothing.
+        let mut was_told = false;
         loop {
             number += 1;
             let left = (self.deadline + transfer).saturating_sub(started.elapsed());
@@ -43,8 +45,12 @@ impl Patience {
             };
             let asked = match failure.again {
                 Again::Never => return Err(GaveUp { failure, attempts: number }),
-                Again::Once if number > 1 => return Err(GaveUp { failure, attempts: number }),
-                Again::Once | Again::Soon => Duration::ZERO,
+                Again::Once if was_told => return Err(GaveUp { failure, attempts: number }),
+                Again::Once => {
+                    was_told = true;
+                    Duration::ZERO
+                }
+                Again::Soon => Duration::ZERO,
                 Again::After(pause) => pause,
             };
             let pause = asked + jittered(number);
@@ -92,6 +98,8 @@ mod tests {
         assert_eq!(outcome(&[Again::Soon; 5]).await.0.unwrap(), 6);
         assert_eq!(outcome(&[Again::Once]).await.0.unwrap(), 2);
         assert_eq!(outcome(&[Again::Once, Again::Once]).await.0.unwrap_err().attempts, 2);
+        assert_eq!(outcome(&[Again::Soon, Again::Once]).await.0.unwrap(), 3);
+        assert_eq!(outcome(&[Again::Once, Again::Soon, Again::Once]).await.0.unwrap_err().attempts, 3);
         assert_eq!(outcome(&[Again::Soon, Again::Never]).await.0.unwrap_err().attempts, 2);
     }
 

@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, Operation, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
     Never,
-    /// As a second attempt only: the first one told the SDK something, for example how wrong our clock is.
+    /// One more time in a call: this one told the SDK something, for example how wrong our clock is.
     Once,
     Soon,
     /// Not before the time the server named.
