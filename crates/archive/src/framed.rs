@@ -7,8 +7,8 @@
 //! ```
 //! Any zstd decoder skips the first and the last frame, so `zstd -d` yields plain concatenated BSON. The last member of
 //! the JSON is `"check"`, the first 16 hex digits of the SHA-256 of everything in the frame's content before it; the
-//! footer repeats the header's check and states number, size and SHA-256 of the documents. So no bit of an object
-//! can change unnoticed. Blocks are compressed one by one: the caller may spread them over threads.
+//! footer repeats the header's check and states number, size and SHA-256 of the documents. So no bit can change
+//! what an object holds unnoticed (compressed data has a few bits that mean nothing). Blocks are compressed one by one: the caller may spread them over threads.
 //!
 //! Nothing here does I/O. [`Encoder`] hands out bytes to write, [`Decoder`] takes bytes that were read. Writers and
 //! readers use the typed layers above: `segment`, `slice`, `collection_page`.

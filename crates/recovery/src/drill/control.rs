@@ -2,9 +2,11 @@
 //!
 //! A check that cannot fail proves nothing. Each fault is one flipped bit of an object that this drill has read, seen through an
 //! overlay that nobody else looks through. The same reading without the fault must succeed, so a check that always fails is
-//! no detection either.
+//! no detection either. Compressed data has bits that mean nothing (padding), or the same as before (a copy from another
+//! place with the same bytes): such a flip damages nothing, which a plain decompression shows, and another bit is drawn.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use archive::catalog::StoredSlice;
@@ -13,12 +15,19 @@ use archive::framed::Totals;
 use archive::layout::ObjectKey;
 use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
+use store::ObjectStoreExt as _;
 
 use super::overlay::{FlippedBit, Overlay};
 use crate::archive_reader::{ArchiveReader, segment_key};
 use crate::failure::{FailureKind, Result};
 use crate::oplog_stream::OplogStream;
 use crate::verify::content::{Unproven, prove_segment};
+
+/// Bits that are tried until one damages something.
+const DRAWS: u64 = 16;
+/// Stored bytes of an object that is looked at for whether a fault is one.
+const LARGEST: usize = 64 * 1024 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// How an object is read and proven.
 #[derive(Debug, Clone)]
@@ -53,8 +62,7 @@ impl Control<'_> {
         for candidates in [self.segments().await?, self.slices(), self.pages()] {
             let is_enough = !faults.is_empty() && candidates.iter().all(|one| matches!(one.proof, Proof::Page(_)));
             let Some(chosen) = self.draw(&candidates).filter(|_| !is_enough) else { continue };
-            let bit = scrambled(self.seed ^ 1) % (chosen.bytes * 8);
-            let (is_seen, detail) = self.seed_fault(chosen, bit).await?;
+            let (bit, (is_seen, detail)) = self.seed_real_fault(chosen).await?;
             faults.push(format!("bit {bit} of {} was flipped in a private overlay of the archive", chosen.key));
             details.push(detail);
             was_detected &= is_seen;
@@ -106,14 +114,40 @@ impl Control<'_> {
         read.filter(|candidate| candidate.bytes > 0).collect()
     }
 
+    /// The bit that was flipped; whether that was seen, and by what.
+    async fn seed_real_fault(&self, chosen: &Candidate) -> Result<(u64, (bool, String))> {
+        let mut drawn = (1..=DRAWS).map(|n| scrambled(self.seed ^ n) % (chosen.bytes * 8)).peekable();
+        loop {
+            let bit = drawn.next().unwrap_or_default();
+            let outcome = self.seed_fault(chosen, bit).await?;
+            if outcome.0 || drawn.peek().is_none() || !self.is_harmless(chosen, bit).await? {
+                return Ok((bit, outcome));
+            }
+        }
+    }
+
+    fn overlay(&self, chosen: &Candidate, bit: u64) -> Overlay {
+        let flipped = FlippedBit { key: chosen.key.clone(), bit };
+        Overlay::with_flipped_bit(Arc::clone(self.reader.store()), flipped)
+    }
+
+    /// Whether the object decompresses to the same bytes in spite of the fault, told without any of our own decoders.
+    /// Unknown, and so not harmless, for one that is encrypted, where every bit counts, or too large to look at.
+    async fn is_harmless(&self, chosen: &Candidate, bit: u64) -> Result<bool> {
+        let (store, faulty) = (self.reader.store(), self.overlay(chosen, bit));
+        let (sound, faulty) =
+            (store.get_bytes(&chosen.key, LARGEST).await, faulty.get_bytes(&chosen.key, LARGEST).await);
+        let (Ok(Some(sound)), Ok(Some(faulty))) = (sound, faulty) else { return Ok(false) };
+        let compared = tokio::task::spawn_blocking(move || sound != faulty && decompress_alike(&sound, &faulty)).await;
+        Ok(compared.unwrap_or(false))
+    }
+
     /// Whether the fault was seen, and by what.
     async fn seed_fault(&self, chosen: &Candidate, bit: u64) -> Result<(bool, String)> {
         if let Some(problem) = self.prove(self.reader, &chosen.proof).await? {
             return Ok((false, format!("{} could not be proven without the fault either: {problem}", chosen.key)));
         }
-        let flipped = FlippedBit { key: chosen.key.clone(), bit };
-        let overlay = Overlay::with_flipped_bit(Arc::clone(self.reader.store()), flipped);
-        let reader = self.reader.clone().through(Arc::new(overlay));
+        let reader = self.reader.clone().through(Arc::new(self.overlay(chosen, bit)));
         Ok(match self.prove(&reader, &chosen.proof).await? {
             Some(problem) => (true, format!("refused when it was read: {problem}")),
             None => (false, format!("{} was read as if nothing were wrong", chosen.key)),
@@ -153,6 +187,33 @@ impl Control<'_> {
     }
 }
 
+/// Whether both are zstd, to their end, with the same content.
+fn decompress_alike(one: &[u8], other: &[u8]) -> bool {
+    let (Ok(mut one), Ok(mut other)) = (zstd::Decoder::new(one), zstd::Decoder::new(other)) else { return false };
+    let (mut mine, mut yours) = (vec![0; CHUNK], vec![0; CHUNK]);
+    loop {
+        let (Ok(read), Ok(also)) = (filled(&mut one, &mut mine), filled(&mut other, &mut yours)) else { return false };
+        if mine[..read] != yours[..also] {
+            return false;
+        }
+        if read == 0 {
+            return true;
+        }
+    }
+}
+
+/// As many bytes as there are, up to a whole buffer.
+fn filled(source: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match source.read(&mut buffer[read..])? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(read)
+}
+
 /// Neighbouring seeds draw other objects.
 fn scrambled(seed: u64) -> u64 {
     let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -170,6 +231,8 @@ mod tests {
 
     const ARCHIVE: &[u8] = include_bytes!("../../../archive/tests/golden/archive.json");
     const MANIFEST: &[u8] = include_bytes!("../../../archive/tests/golden/manifest.json");
+    const SLICE: &[u8] = include_bytes!("../../../archive/tests/golden/slice.bson.zst");
+    const SLICE_KEY: &str = include_str!("../../../archive/tests/golden/slice.key");
     const SEGMENT: &[u8] = include_bytes!("../../../archive/tests/golden/segment.bson.zst");
 
     struct Case {
@@ -223,10 +286,12 @@ mod tests {
     }
 
     impl Case {
+        fn control<'a>(&'a self, read: &'a BTreeMap<String, u64>) -> Control<'a> {
+            Control { reader: &self.reader, plan: &self.plan, manifest: &self.manifest, read, seed: 0 }
+        }
+
         async fn seed(&self, bit: u64) -> (bool, String) {
-            let read = BTreeMap::new();
-            let (reader, plan, manifest) = (&self.reader, &self.plan, &self.manifest);
-            Control { reader, plan, manifest, read: &read, seed: 0 }.seed_fault(&self.chosen, bit).await.unwrap()
+            self.control(&BTreeMap::new()).seed_fault(&self.chosen, bit).await.unwrap()
         }
     }
 
@@ -239,6 +304,43 @@ mod tests {
         }
         let (is_seen, detail) = case.seed(case.chosen.bytes * 8).await;
         assert!(!is_seen && detail.contains("as if nothing were wrong"), "behind the end there is no fault: {detail}");
+    }
+
+    /// The golden slice in place of the segment.
+    async fn slice_case() -> Case {
+        let mut case = case(SEGMENT).await;
+        let key: ObjectKey = SLICE_KEY.trim().parse().unwrap();
+        let ObjectKey::Slice { lineage, id, encrypted } = key.clone() else { panic!("{key}") };
+        let memory = MemoryStore::new();
+        for (key, body) in [("archive.json".to_owned(), ARCHIVE), (key.to_string(), SLICE)] {
+            assert_eq!(memory.put_new(&key, body.to_vec().into()).await.unwrap(), Created::New);
+        }
+        let bytes = SLICE.len() as u64;
+        let slice = StoredSlice { id, stored_bytes: bytes, encrypted };
+        case.chosen = Candidate { key: key.to_string(), bytes, proof: Proof::Slice(Box::new(slice)) };
+        case.plan.lineage = lineage;
+        case.reader = ArchiveReader::open(Arc::new(memory)).await.unwrap();
+        case
+    }
+
+    /// Seen in a drill: a flipped bit that changed nothing made it inconclusive.
+    #[tokio::test]
+    async fn a_bit_that_means_nothing_is_no_fault_and_every_other_one_is_seen() {
+        let case = slice_case().await;
+        let mut harmless = 0;
+        for bit in 0..case.chosen.bytes * 8 {
+            let (is_seen, detail) = case.seed(bit).await;
+            let is_harmless = case.control(&BTreeMap::new()).is_harmless(&case.chosen, bit).await.unwrap();
+            assert!(is_seen || is_harmless, "bit {bit}: {detail}");
+            harmless += u64::from(!is_seen);
+        }
+        assert!((1..40).contains(&harmless), "{harmless} bits mean nothing");
+        for seed in 0..500 {
+            let read = BTreeMap::new();
+            let control = Control { seed, ..case.control(&read) };
+            let (bit, (is_seen, detail)) = control.seed_real_fault(&case.chosen).await.unwrap();
+            assert!(is_seen, "seed {seed}, bit {bit}: {detail}");
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 use crate::failure::{Failure, FailureKind, Result};
 
 const PREFIX: &str = "tidemark-drill-";
-/// Locked as long as the drill lives; holds the number of the server's process.
+/// Locked as long as the drill lives; holds the number of the server's process, for people.
 const OWNER: &str = "owner";
 const USER: &str = "tidemark-drill";
 /// Another program may take the port between looking for it and the start of the server.
@@ -195,13 +196,19 @@ pub fn leftovers(parent: &Path) -> Vec<Leftover> {
 fn abandoned(folder: &Path) -> Option<Leftover> {
     let owner = File::open(folder.join(OWNER)).ok()?;
     owner.try_lock().ok()?;
-    let pid = fs::read_to_string(folder.join(OWNER)).ok().and_then(|text| text.trim().parse::<i32>().ok());
-    // The number may be another program's by now.
-    let is_its_server = |pid: &i32| {
+    Some(Leftover { folder: folder.to_owned(), pid: server_of(folder) })
+}
+
+/// By what it was started with: a drill may be killed between starting it and writing its number down, and that number
+/// may be another program's by now.
+fn server_of(folder: &Path) -> Option<i32> {
+    let data = folder.join("data");
+    let works_there = |pid: &i32| {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(&*folder.to_string_lossy())
+        command.split(|byte| *byte == 0).any(|argument| Path::new(std::ffi::OsStr::from_bytes(argument)) == data)
     };
-    Some(Leftover { folder: folder.to_owned(), pid: pid.filter(is_its_server) })
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).find(works_there)
 }
 
 /// The `mongod` to start: the one that is named, else the first one on `PATH`.
