@@ -1,0 +1,11 @@
+//! What the sidecar measures: the catalogue of all metrics, and how replies of a server and facts about an archive become
+//! samples.
+//!
+//! Everything here is a function of values: no I/O, no clock, no driver. The catalogue is the one place where a metric has
+//! its name, type, labels and help; `docs/metrics.md`, the exposition and the checks of rules and dashboards follow from it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod catalogue;
+
+pub use catalogue::{Kind, Metric};
