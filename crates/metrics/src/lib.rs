@@ -6,6 +6,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod backup;
+pub mod bound;
+pub mod cap;
 pub mod catalogue;
+pub mod continuity;
+pub mod databases;
+pub mod document;
+mod field;
+pub mod hello;
+pub mod latency;
+pub mod replication;
+pub mod rpo;
+pub mod sample;
+pub mod server_status;
 
 pub use catalogue::{Kind, Metric};
+pub use sample::{Histogram, Sample, Samples, Value};

@@ -49,7 +49,7 @@ group! {
         "tidemark_replset_member_lag_seconds",
         "How many seconds the member has applied less than the primary, by wall clock of the entries; never below 0.")
         .by(MEMBER)
-        .when("while there is a primary; not for it, arbiters, members that are down, starting or being synchronised")
+        .when("while there is a primary, for which it is 0; not for arbiters and members that are down, starting or being synchronised")
         .from("replSetGetStatus.members.lastAppliedWallTime, in milliseconds; optimeDate before 4.4")
         .why("replication lag as the server measures it");
     REPLSET_MEMBER_EXCESS_LAG_SECONDS = Metric::gauge(
