@@ -78,6 +78,7 @@ impl Expiry {
         let reader = ArchiveReader::open(stores.archive).await?.with_control(stores.control);
         let by = format!("sidecar {}", self.holder);
         let (plan, expired) = expire::apply(&reader, &self.lineage, &self.settings.policy, &by, &Silent).await?;
+        self.board.metrics.expired.inc_by(expired.objects);
         tracing::info!(
             snapshots = expired.snapshots,
             slices = expired.slices,
