@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use crate::archive_store::{ArchiveStore, Stores};
 use crate::archiver::{self, ArchiveWindow, ArchiverSettings, CutPolicy, Refusals};
 use crate::backoff::Backoff;
+use crate::backups::BackedUp;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http;
 use crate::leadership::LeadershipTimes;
 use crate::lease::{Holder, LeaseTimes};
 use crate::metrics::Metrics;
+use crate::monitor;
 use crate::reference::ReferenceTaker;
 use crate::snapshot::{CurrentSnapshot, PART_BYTES, SnapshotSettings, Snapshotter};
 use crate::source::Source;
@@ -26,6 +28,7 @@ use crate::tenure;
 /// The replica set and its lineage in the archive.
 #[derive(Debug, Clone)]
 pub struct Site {
+    pub replica_set: String,
     pub source: Source,
     pub archive: ArchiveStore,
 }
@@ -41,7 +44,7 @@ impl Site {
         let stores = Stores::open(&config.archive, config.control_url()).await?;
         let archive =
             ArchiveStore::open(stores, &record, config.new_lineage).await?.encrypting(&config.encryption).await?;
-        Ok(Self { source, archive })
+        Ok(Self { replica_set: record.replica_set, source, archive })
     }
 
     /// Keeps trying while server or store is away or the user is refused.
@@ -160,16 +163,32 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
     tracing::info!(address = %config.listen, "serving /livez /readyz /metrics /status");
     let stop_serving = CancellationToken::new();
     let serving = tokio::spawn(http::serve(listener, board.clone(), stop_serving.clone()));
+    // It ends with the process: whatever it waits for, nobody waits for it.
+    let stop_watching = CancellationToken::new();
+    tokio::spawn(monitor::run(config.clone(), board.clone(), stop_watching.clone()));
     let result = match Site::open_patiently(config, &board, &stop).await {
-        Ok(site) => work(site, config, &board, &stop, serving).await,
+        Ok(site) => {
+            let backed_up = BackedUp::new(&site.replica_set, site.archive.lineage.as_str(), config);
+            board.metrics.backups.change(|backups| {
+                (backups.site, backups.repository_up) = (Some(backed_up), Some(true));
+            });
+            work(site, config, &board, &stop, serving).await
+        }
         Err(Error::Cancelled) => {
             tracing::warn!(
                 "stopped before server and archive could be opened: nothing was archived; the next start goes on"
             );
             Ok(())
         }
+        Err(Error::Replset(error)) if *error.kind() == replset::ErrorKind::Arbiter => {
+            tracing::info!("beside an arbiter, which holds no data: only metrics are served");
+            board.only_watches();
+            stop.cancelled().await;
+            Ok(())
+        }
         Err(error) => Err(error),
     };
+    stop_watching.cancel();
     stop_serving.cancel();
     result
 }

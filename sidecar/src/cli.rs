@@ -124,6 +124,24 @@ pub struct Flags {
     /// Open a second lineage in an archive that holds another cluster's
     #[arg(long, global = true)]
     new_lineage: bool,
+    /// How often the server is looked at for metrics [default: 10s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    metrics_interval: Option<String>,
+    /// … and the sizes of its databases and oplog [default: 5m]
+    #[arg(long, global = true, value_name = "DURATION")]
+    storage_interval: Option<String>,
+    /// The folder with the server's data as this process sees it, for the free space of its volume
+    #[arg(long, global = true, value_name = "PATH")]
+    data_path: Option<String>,
+    /// Archive lag that still counts as good [default: 1m]
+    #[arg(long, global = true, value_name = "DURATION")]
+    rpo_target: Option<String>,
+    /// How long a restore may take, for alerts about drills
+    #[arg(long, global = true, value_name = "SPAN")]
+    rto_target: Option<String>,
+    /// Within which time a drill shall pass, for alerts about overdue ones
+    #[arg(long, global = true, value_name = "SPAN")]
+    drill_interval: Option<String>,
     /// text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -164,6 +182,12 @@ impl Flags {
             "keep_monthly" => &self.keep_monthly,
             "minimum_redundancy" => &self.minimum_redundancy,
             "new_lineage" => return self.new_lineage.then(|| "true".to_owned()),
+            "metrics_interval" => &self.metrics_interval,
+            "storage_interval" => &self.storage_interval,
+            "data_path" => &self.data_path,
+            "rpo_target" => &self.rpo_target,
+            "rto_target" => &self.rto_target,
+            "drill_interval" => &self.drill_interval,
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,
             "config" => &self.config,

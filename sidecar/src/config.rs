@@ -13,6 +13,7 @@ use telemetry::{LogFormat, redact_uri};
 
 use crate::archiver::CutPolicy;
 use crate::expiry::ExpirySettings;
+use crate::monitor::MonitorSettings;
 use crate::reference::ReferenceBudget;
 
 pub mod crontab;
@@ -55,6 +56,9 @@ pub struct Config {
     pub encryption: EncryptionPolicy,
     /// Absent: the sidecar only appends.
     pub expiry: Option<ExpirySettings>,
+    /// Of the retention rules; known also where nothing expires.
+    pub pitr_window: Option<Duration>,
+    pub monitor: MonitorSettings,
     pub log_format: LogFormat,
     pub log_level: String,
     /// Settings that hold a secret and were given as a flag, which every user of the machine can read.
@@ -149,6 +153,13 @@ impl Config {
             ("shutdown_grace", show_duration(self.shutdown_grace)),
             ("recipients", self.encryption.recipients().map_or_else(|| "none".to_owned(), |to| to.texts().join(","))),
             ("expire_schedule", self.expiry.as_ref().map_or_else(|| "none".to_owned(), |to| to.schedule.to_string())),
+            ("metrics_interval", show_duration(self.monitor.interval)),
+            ("storage_interval", show_duration(self.monitor.storage_interval)),
+            (
+                "data_path",
+                self.monitor.data_path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string()),
+            ),
+            ("rpo_target", show_duration(self.monitor.rpo_target)),
             ("new_lineage", self.new_lineage.to_string()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("log_level", self.log_level.clone()),
@@ -253,6 +264,22 @@ impl Reader<'_> {
         Some(ExpirySettings { schedule, policy, archive })
     }
 
+    fn monitor(&mut self) -> Option<MonitorSettings> {
+        let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
+        let between = |text: &str| values::duration_between(text, second, day);
+        let interval = self.with_default("metrics_interval", "10s", between);
+        let storage_interval = self.with_default("storage_interval", "5m", between);
+        let rpo_target = self.with_default("rpo_target", "1m", between);
+        Some(MonitorSettings {
+            data_path: self.optional("data_path", |text| Ok(text.into())),
+            rto_target: self.optional("rto_target", parse_span),
+            drill_interval: self.optional("drill_interval", parse_span),
+            interval: interval?,
+            storage_interval: storage_interval?,
+            rpo_target: rpo_target?,
+        })
+    }
+
     fn read_all(&mut self, read_file: &dyn Fn(&str) -> std::io::Result<String>) -> Option<Config> {
         let second = Duration::from_secs(1);
         let uri = self.required("uri", |text| {
@@ -294,6 +321,8 @@ impl Reader<'_> {
         let new_lineage = self.with_default("new_lineage", "false", values::yes_or_no);
         let encryption = self.encryption(read_file);
         let expiry = self.expiry();
+        let pitr_window = self.optional("pitr_window", parse_span);
+        let monitor = self.monitor();
         let log_format = self.with_default("log_format", "text", str::parse);
         let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));
         let exposed_secrets =
@@ -315,6 +344,8 @@ impl Reader<'_> {
             new_lineage: new_lineage?,
             encryption: encryption?,
             expiry,
+            pitr_window,
+            monitor: monitor?,
             log_format: log_format?,
             log_level: log_level?,
             exposed_secrets,

@@ -79,6 +79,7 @@ impl Expiry {
         let by = format!("sidecar {}", self.holder);
         let (plan, expired) =
             expire::apply(&reader, &self.lineage, &self.settings.policy, (by.as_str(), None), &Silent).await?;
+        self.board.metrics.expired.inc_by(expired.objects);
         tracing::info!(
             snapshots = expired.snapshots,
             slices = expired.slices,

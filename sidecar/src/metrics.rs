@@ -1,12 +1,18 @@
-//! Every metric of the sidecar with its name and help, in one place.
+//! What the sidecar counts itself, and everything that it serves to Prometheus. Names and helps are those of the catalogue
+//! (crate `metrics`).
 //!
 //! Instants are absent until they are known; counters exist from the start. What follows from the state of the
-//! archiver is computed when somebody scrapes.
+//! archiver is computed when somebody scrapes; what was collected in the background is served as it last was.
 
 use std::sync::Arc;
 
 use archive::high_water::Shortfall;
+use metrics::Metric;
+use metrics::catalogue as known;
 use prometheus::{Encoder as _, Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use crate::backups::BackupBoard;
+use crate::monitor::{Collected, CollectedSeries};
 
 /// Every value of the label: [`Shortfall::kind`].
 const SHORTFALLS: [&str; 2] = ["slices_missing", "snapshot_missing"];
@@ -17,6 +23,12 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 pub struct Inner {
     registry: Registry,
+    /// What is collected in the background.
+    pub collected: Collected,
+    pub backups: BackupBoard,
+    pub expired: IntCounter,
+    scrapes: IntCounter,
+    scrape_bytes: Late,
     pub slices_published: IntCounter,
     pub slice_bytes: IntCounter,
     pub slice_entries: IntCounter,
@@ -83,109 +95,60 @@ pub struct SnapshotFigures {
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::with_opts(Opts::new(name, help))?;
+        let opts = |metric: &Metric| Opts::new(metric.name, metric.help);
+        let counter = |metric: &Metric| {
+            let counter = IntCounter::with_opts(opts(metric))?;
             registry.register(Box::new(counter.clone()))?;
             Ok::<_, prometheus::Error>(counter)
         };
-        let late = |name: &str, help: &str| {
-            Ok::<_, prometheus::Error>(Late {
-                gauge: Gauge::with_opts(Opts::new(name, help))?,
-                registry: registry.clone(),
-            })
+        let gauge = |metric: &Metric| {
+            let gauge = IntGauge::with_opts(opts(metric))?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
         };
-        let running =
-            IntGauge::with_opts(Opts::new("tidemark_snapshot_running", "1 while this sidecar takes a snapshot."))?;
-        registry.register(Box::new(running.clone()))?;
-        let lease_held = IntGauge::with_opts(Opts::new(
-            "tidemark_archiver_lease_held",
-            "1 while this sidecar archives, 0 while it stands by: of the sidecars of a replica set one has 1.",
-        ))?;
-        registry.register(Box::new(lease_held.clone()))?;
-        let shortfall = IntGaugeVec::new(
-            Opts::new(
-                "tidemark_archive_shortfall",
-                "1 while something is missing that was once archived, by its kind.",
-            ),
-            &["kind"],
-        )?;
+        let late = |metric: &Metric| {
+            Ok::<_, prometheus::Error>(Late { gauge: Gauge::with_opts(opts(metric))?, registry: registry.clone() })
+        };
+        let shortfall = IntGaugeVec::new(opts(&known::ARCHIVE_SHORTFALL), known::ARCHIVE_SHORTFALL.labels)?;
         registry.register(Box::new(shortfall.clone()))?;
         for kind in SHORTFALLS {
             shortfall.with_label_values(&[kind]).set(0);
         }
-        let build = IntGauge::with_opts(
-            Opts::new("tidemark_build_info", "Always 1; the version of the sidecar is a label.")
-                .const_label("version", env!("CARGO_PKG_VERSION")),
-        )?;
+        let build = IntGauge::with_opts(opts(&known::BUILD_INFO).const_label("version", env!("CARGO_PKG_VERSION")))?;
         build.set(1);
         registry.register(Box::new(build))?;
+        let collected = Collected::default();
+        registry.register(Box::new(CollectedSeries::new(collected.clone(), is_own)?))?;
         let inner = Inner {
-            slices_published: counter("tidemark_slices_published_total", "Oplog slices published by this sidecar.")?,
-            slice_bytes: counter("tidemark_slice_bytes_total", "Bytes of published oplog slices, as stored.")?,
-            slice_entries: counter("tidemark_slice_entries_total", "Oplog entries in published slices.")?,
-            slices_yielded: counter(
-                "tidemark_slices_yielded_total",
-                "Oplog slices not published because another sidecar had archived the same history.",
-            )?,
-            publish_failures: counter(
-                "tidemark_publish_failures_total",
-                "Failed attempts to publish an oplog slice; each is tried again.",
-            )?,
-            gaps: counter(
-                "tidemark_gaps_total",
-                "Gaps recorded: oplog that was overwritten before it was archived, or that cannot be replayed.",
-            )?,
-            snapshots_completed: counter("tidemark_snapshots_completed_total", "Snapshots published by this sidecar.")?,
-            snapshots_failed: counter("tidemark_snapshots_failed_total", "Attempts to take a snapshot that failed.")?,
-            snapshot_running: running,
-            references_completed: counter(
-                "tidemark_references_completed_total",
-                "References (digests of collections at one cluster time) stored by this sidecar.",
-            )?,
-            references_failed: counter(
-                "tidemark_references_failed_total",
-                "Attempts to take a reference that failed.",
-            )?,
-            last_reference: late(
-                "tidemark_last_reference_timestamp_seconds",
-                "Cluster time of the newest reference that this sidecar stored.",
-            )?,
-            archiver_leases_lost: counter(
-                "tidemark_archiver_leases_lost_total",
-                "How often another sidecar took over the archiver lease that this one held.",
-            )?,
-            archiver_lease_held: lease_held,
-            archiver_lease_epoch: late(
-                "tidemark_archiver_lease_epoch",
-                "Newest epoch of the archiver lease that this sidecar knows; each holder has the next one.",
-            )?,
+            collected,
+            backups: BackupBoard::default(),
+            snapshot_running: gauge(&known::SNAPSHOT_RUNNING)?,
+            archiver_lease_held: gauge(&known::ARCHIVER_LEASE_HELD)?,
             shortfall,
-            last_snapshot: late(
-                "tidemark_last_snapshot_timestamp_seconds",
-                "Moment at which the newest complete snapshot of the lineage is consistent.",
-            )?,
-            snapshot_duration: late(
-                "tidemark_snapshot_duration_seconds",
-                "How long the last snapshot of this sidecar took.",
-            )?,
-            snapshot_bytes: late("tidemark_snapshot_bytes", "Plain bytes of the documents in the newest snapshot.")?,
-            snapshot_stored_bytes: late(
-                "tidemark_snapshot_stored_bytes",
-                "Bytes of the newest snapshot's segments as stored.",
-            )?,
-            snapshot_documents: late("tidemark_snapshot_documents", "Documents in the newest snapshot.")?,
-            archived_through: late(
-                "tidemark_archived_through_timestamp_seconds",
-                "Newest moment of the oplog that is in the archive.",
-            )?,
-            archive_lag: late(
-                "tidemark_archive_lag_seconds",
-                "Committed writes of so many seconds are not in the archive yet: what would be lost now.",
-            )?,
-            oplog_headroom: late(
-                "tidemark_oplog_headroom_seconds",
-                "Seconds of oplog between its oldest entry and what is archived, while that can be asked; at 0 there is a gap.",
-            )?,
+            slices_published: counter(&known::SLICES_PUBLISHED_TOTAL)?,
+            slice_bytes: counter(&known::SLICE_BYTES_TOTAL)?,
+            slice_entries: counter(&known::SLICE_ENTRIES_TOTAL)?,
+            slices_yielded: counter(&known::SLICES_YIELDED_TOTAL)?,
+            publish_failures: counter(&known::PUBLISH_FAILURES_TOTAL)?,
+            gaps: counter(&known::GAPS_TOTAL)?,
+            snapshots_completed: counter(&known::SNAPSHOTS_COMPLETED_TOTAL)?,
+            snapshots_failed: counter(&known::SNAPSHOTS_FAILED_TOTAL)?,
+            references_completed: counter(&known::REFERENCES_COMPLETED_TOTAL)?,
+            references_failed: counter(&known::REFERENCES_FAILED_TOTAL)?,
+            archiver_leases_lost: counter(&known::ARCHIVER_LEASES_LOST_TOTAL)?,
+            expired: counter(&known::BACKUP_EXPIRED_TOTAL)?,
+            scrapes: counter(&known::SCRAPES_TOTAL)?,
+            archiver_lease_epoch: late(&known::ARCHIVER_LEASE_EPOCH)?,
+            last_snapshot: late(&known::LAST_SNAPSHOT_TIMESTAMP_SECONDS)?,
+            snapshot_duration: late(&known::SNAPSHOT_DURATION_SECONDS)?,
+            snapshot_bytes: late(&known::SNAPSHOT_BYTES)?,
+            snapshot_stored_bytes: late(&known::SNAPSHOT_STORED_BYTES)?,
+            snapshot_documents: late(&known::SNAPSHOT_DOCUMENTS)?,
+            last_reference: late(&known::LAST_REFERENCE_TIMESTAMP_SECONDS)?,
+            archived_through: late(&known::ARCHIVED_THROUGH_TIMESTAMP_SECONDS)?,
+            archive_lag: late(&known::ARCHIVE_LAG_SECONDS)?,
+            oplog_headroom: late(&known::OPLOG_HEADROOM_SECONDS)?,
+            scrape_bytes: late(&known::SCRAPE_BYTES)?,
             registry: registry.clone(),
         };
         Ok(Self(Arc::new(inner)))
@@ -243,8 +206,16 @@ impl Metrics {
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics not encoded");
         }
+        self.scrapes.inc();
+        self.scrape_bytes.set(float(text.len() as u64));
         text
     }
+}
+
+/// Whether the registry has the metric by a collector of its own, and not from the background.
+fn is_own(metric: &Metric) -> bool {
+    let single = [&known::BUILD_INFO, &known::BACKUP_EXPIRED_TOTAL, &known::SCRAPES_TOTAL, &known::SCRAPE_BYTES];
+    known::ARCHIVE.metrics.iter().chain(&single).any(|own| own.name == metric.name)
 }
 
 fn set(late: &Late, value: Option<f64>) {

@@ -24,6 +24,7 @@ use tracing::Instrument as _;
 use crate::archive_store::ArchiveStore;
 use crate::archiver::ArchiveWindow;
 use crate::backoff::{Backoff, pause_unless_stopped};
+use crate::backups;
 use crate::error::{Error, Result};
 use crate::lease::{self, Holder, LeaseTimes, SNAPSHOT};
 use crate::metrics::{Metrics, SnapshotFigures};
@@ -90,8 +91,11 @@ impl Snapshotter {
             }
         });
         self.metrics.snapshot_running.set(1);
+        self.metrics.backups.started(backups::SNAPSHOT);
         let result = self.attempts(lease.epoch, &both).await;
         self.metrics.snapshot_running.set(0);
+        let has_failed = result.as_ref().is_err_and(|error| !matches!(error, Error::Cancelled));
+        self.metrics.backups.ended(backups::SNAPSHOT, has_failed);
         self.current.set(None);
         both.cancel();
         watch.await.ok();

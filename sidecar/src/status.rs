@@ -23,6 +23,8 @@ pub enum Role {
     /// Server and archive are not open, or nobody knows yet who archives.
     #[default]
     Starting,
+    /// Beside an arbiter, which holds no data: only metrics are served.
+    Watching,
     /// Another sidecar archives.
     Standby,
     Archiving,
@@ -58,6 +60,13 @@ pub struct StatusReport {
     pub current_snapshot: Option<ProgressReport>,
     pub next_snapshot_at: Option<String>,
     pub last_error: Option<LastError>,
+}
+
+/// Where the archive stands, for the one who archives.
+#[derive(Debug, Clone, Copy)]
+pub struct ArchivingPosition {
+    pub archived_through: Option<ClusterTime>,
+    pub lag_seconds: Option<f64>,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +112,7 @@ impl StatusBoard {
     /// Another sidecar archives.
     pub fn stands_by(&self, epoch: u64, holder: &str) {
         self.metrics.set_archiver_lease(epoch, false);
+        self.metrics.backups.repository(true);
         self.change(|facts| {
             let lease = LeaseReport { epoch, holder: holder.to_owned() };
             if facts.role != Role::Standby || facts.lease.as_ref() != Some(&lease) {
@@ -134,6 +144,11 @@ impl StatusBoard {
         });
     }
 
+    /// There is nothing to archive beside this server.
+    pub fn only_watches(&self) {
+        self.change(|facts| *facts = Facts { role: Role::Watching, ..Facts::default() });
+    }
+
     pub fn snapshot_known(&self, manifest: &SnapshotManifest) {
         self.metrics.snapshot_known(&SnapshotFigures {
             end_seconds: manifest.end.seconds,
@@ -150,13 +165,24 @@ impl StatusBoard {
     }
 
     pub fn error(&self, error: &crate::error::Error) {
+        if matches!(error, crate::error::Error::Store(_)) {
+            self.metrics.backups.repository(false);
+        }
         self.change(|facts| facts.last_error = Some(LastError::now(error)));
+    }
+
+    /// `None` while another sidecar archives, or nobody knows who does.
+    pub fn archiving_position(&self) -> Option<ArchivingPosition> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = facts.window.as_ref().map(ArchiveWindow::state).filter(|_| facts.role == Role::Archiving)?;
+        Some(ArchivingPosition { archived_through: state.archived_through, lag_seconds: state.lag_seconds() })
     }
 
     pub fn not_ready_because(&self) -> Option<String> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         match (&facts.window, facts.role, facts.watched_at) {
             (Some(window), ..) => window.state().why_not_ready(self.span),
+            (None, Role::Watching, _) => None,
             (None, Role::Standby, Some(at)) if at.elapsed() <= WATCHED => None,
             _ => Some(facts.last_error.as_ref().map_or_else(
                 || "the replica set and the archive were not opened yet".to_owned(),

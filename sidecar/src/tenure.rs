@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::expiry::Expiry;
 use crate::leadership::{Leadership, LeadershipTimes};
 use crate::lease::{Holder, Lease};
+use crate::monitor::ArchiveWatch;
 use crate::reference::ReferenceSchedule;
 use crate::schedule::Scheduler;
 use crate::status::StatusBoard;
@@ -97,6 +98,15 @@ fn start(
             result => result,
         }
     });
+    let watch = ArchiveWatch {
+        replica_set: site.replica_set.clone(),
+        lineage: site.archive.lineage.clone(),
+        archive: config.archive.clone(),
+        control: config.control_url().to_owned(),
+        metrics: board.metrics.clone(),
+        stop: ending.clone(),
+    };
+    tasks.spawn("archive metrics", watch.run());
     let scheduler = Scheduler {
         snapshotter: site.snapshotter(config, window, board.current.clone(), board.metrics.clone()),
         crontab: config.schedule.clone(),

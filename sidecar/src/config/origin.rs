@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 28] = [
+pub const KEYS: [&str; 34] = [
     "uri",
     "archive",
     "control",
@@ -54,6 +54,12 @@ pub const KEYS: [&str; 28] = [
     "pitr_window",
     "keep_monthly",
     "minimum_redundancy",
+    "metrics_interval",
+    "storage_interval",
+    "data_path",
+    "rpo_target",
+    "rto_target",
+    "drill_interval",
     "log_format",
     "log_level",
     "config",

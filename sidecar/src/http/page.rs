@@ -20,6 +20,7 @@ pub fn render(status: &StatusReport) -> String {
     let mut page = String::from(HEAD);
     let (class, word) = match (status.ready, status.role) {
         (false, _) => ("bad", "not ready"),
+        (true, Role::Watching) => ("good", "watching an arbiter"),
         (true, Role::Standby) => ("good", "standing by"),
         (true, _) => ("good", "archiving"),
     };

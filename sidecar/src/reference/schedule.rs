@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ReferenceTaker;
 use crate::backoff::Backoff;
+use crate::backups::REFERENCE;
 use crate::clock::now_seconds;
 use crate::config::Crontab;
 use crate::error::{Error, Result};
@@ -36,7 +37,10 @@ impl ReferenceSchedule {
             if !self.wait_until(due).await {
                 return Ok(());
             }
-            match self.take(due).await {
+            let taken = self.take(due).await;
+            let has_failed = taken.as_ref().is_err_and(|error| !matches!(error, Error::Cancelled));
+            self.metrics.backups.ended(REFERENCE, has_failed);
+            match taken {
                 Ok(()) => {}
                 Err(Error::Cancelled) => return Ok(()),
                 Err(error) => {
@@ -73,6 +77,9 @@ impl ReferenceSchedule {
         for attempt in 1.. {
             let result = async {
                 is_claimed = is_claimed || self.claim(due).await?;
+                if is_claimed {
+                    self.metrics.backups.started(REFERENCE);
+                }
                 if is_claimed { self.taker.take(&self.stop).await.map(Some) } else { Ok(None) }
             };
             match result.await {

@@ -1,0 +1,281 @@
+//! What `/metrics` serves beside real servers of every kind: names, types and labels are those of the golden scrapes, which
+//! rules, dashboards and runbooks are checked against.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use sidecar::metrics::Metrics;
+use sidecar::monitor;
+use sidecar::status::StatusBoard;
+use support::{Archive, config, fill, get, start_run, until};
+use testkit::ReplicaSet;
+use testkit::Standalone;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+mod support;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The monitor of a sidecar, without its archiver.
+struct Watched {
+    board: StatusBoard,
+    stop: CancellationToken,
+}
+
+impl Watched {
+    fn start(uri: &str, member: Option<&str>) -> Self {
+        let mut more = vec![("metrics_interval", "1s"), ("storage_interval", "2s"), ("data_path", "/")];
+        more.extend(member.map(|member| ("member", member)));
+        let config = config(uri, "file:///nowhere", &more);
+        let board = StatusBoard::new(Metrics::new().unwrap(), Duration::from_secs(5), "file:///nowhere");
+        let stop = CancellationToken::new();
+        tokio::spawn(monitor::run(config, board.clone(), stop.clone()));
+        Self { board, stop }
+    }
+
+    fn scrape(&self) -> String {
+        String::from_utf8(self.board.scrape()).unwrap()
+    }
+
+    async fn until(&self, what: &str, limit: Duration, check: impl Fn(&str) -> bool) -> Result<String> {
+        let found = until(what, limit, async || Some(self.scrape()).filter(|text| check(text))).await;
+        found.with_context(|| self.scrape())
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn value(text: &str, series: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+fn is(text: &str, series: &str, expected: f64) -> bool {
+    value(text, series).is_some_and(|value| (value - expected).abs() < f64::EPSILON)
+}
+
+/// One line for each series: name, type and labels. What differs from run to run has a placeholder.
+fn shape(text: &str) -> String {
+    let mut types = BTreeMap::new();
+    let mut lines = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            types.insert(name.to_owned(), kind.to_owned());
+        } else if !line.starts_with('#') {
+            let series = line.rsplit_once(' ').unwrap().0;
+            let (full, labels) = series.split_once('{').unwrap_or((series, ""));
+            let stem = |suffix: &str| full.strip_suffix(suffix).filter(|stem| types.contains_key(*stem));
+            let name = ["_bucket", "_sum", "_count"].into_iter().find_map(stem).unwrap_or(full);
+            let labels: Vec<String> = labels.trim_end_matches('}').split("\",").filter_map(label).collect();
+            lines.insert(format!("{name} {} {}", types[name], labels.join(" ")).trim_end().to_owned());
+        }
+    }
+    lines.into_iter().collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn label(text: &str) -> Option<String> {
+    let (name, value) = text.split_once("=\"")?;
+    let value = match name {
+        "le" => return None,
+        "member" | "sync_source" => "HOST:PORT",
+        "version" | "fcv" => "VERSION",
+        "lineage" => "LINEAGE",
+        _ => value.trim_end_matches('"'),
+    };
+    Some(format!("{name}={value}"))
+}
+
+fn golden_path(role: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{role}.txt"))
+}
+
+/// Waits until the scrape has the shape of the golden one; with `TIDEMARK_BLESS` until it rests, and writes it.
+async fn assert_golden(role: &str, mut scrape: impl AsyncFnMut() -> Result<String>) -> Result<()> {
+    let path = golden_path(role);
+    let is_blessing = std::env::var_os("TIDEMARK_BLESS").is_some();
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let (deadline, mut last, mut since) = (Instant::now() + LIMIT, String::new(), Instant::now());
+    loop {
+        let text = scrape().await?;
+        let now = shape(&text);
+        if now == golden && !is_blessing {
+            return promtool(&text);
+        }
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        if is_blessing && since.elapsed() > Duration::from_secs(8) {
+            std::fs::create_dir_all(path.parent().unwrap())?;
+            std::fs::write(&path, &last)?;
+            return promtool(&text);
+        }
+        if Instant::now() > deadline {
+            let (found, wanted): (BTreeSet<_>, BTreeSet<_>) = (last.lines().collect(), golden.lines().collect());
+            let more: Vec<_> = found.difference(&wanted).collect();
+            let less: Vec<_> = wanted.difference(&found).collect();
+            anyhow::bail!(
+                "{role}: not in the golden scrape: {more:#?}\nmissing: {less:#?}\nTIDEMARK_BLESS=1 writes what is there"
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// `promtool check metrics` has nothing to say.
+fn promtool(text: &str) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/fetch-prometheus.sh");
+    let found = Command::new(script).output()?;
+    ensure!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let folder = String::from_utf8(found.stdout)?;
+    let mut promtool = Command::new(Path::new(folder.trim()).join("promtool"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    promtool.stdin.take().context("no stdin")?.write_all(text.as_bytes())?;
+    let output = promtool.wait_with_output()?;
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_a_set_have_the_golden_scrapes() -> Result<()> {
+    let set = ReplicaSet::builder().members(2).arbiter(true).set_name("golden").start().await?;
+    let (hosts, primary) = (set.hosts(), set.primary().await?);
+    let secondary = 1 - primary;
+    for (role, index) in [("primary", primary), ("secondary", secondary), ("arbiter", 2)] {
+        let watched = Watched::start(&set.uri(), Some(&hosts[index]));
+        assert_golden(role, async || Ok(watched.scrape())).await?;
+        let text = watched.scrape();
+        assert!(is(&text, "tidemark_mongod_up", 1.0), "{text}");
+        let series = text.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(series < 700, "{series} series beside a {role}");
+        let connections = value(&text, "tidemark_mongo_pool_connections").unwrap();
+        assert!(connections <= 2.0, "{connections} connections");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_outside_of_a_set_have_the_golden_scrapes() -> Result<()> {
+    let standalone = Standalone::start().await?;
+    let watched = Watched::start(&standalone.uri(), None);
+    assert_golden("standalone", async || Ok(watched.scrape())).await?;
+    let set = ReplicaSet::builder().set_name("golden").start_uninitiated().await?;
+    let watched = Watched::start(&set.member_uri(0), None);
+    assert_golden("uninitiated", async || Ok(watched.scrape())).await?;
+    set.kill(0)?;
+    assert_golden("down", async || Ok(watched.scrape())).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_that_archives_has_the_golden_scrape_and_knows_its_backups_again_after_a_restart() -> Result<()> {
+    let set = ReplicaSet::builder().set_name("golden").start().await?;
+    fill(&set, "shop", "orders", 0, 100, 10).await?;
+    let archive = Archive::new();
+    let environment = [
+        "--metrics-interval=1s",
+        "--storage-interval=2s",
+        "--data-path=/",
+        "--pitr-window=7d",
+        "--drill-interval=30d",
+        "--rto-target=1h",
+        "--reference-schedule=0 3 * * 0",
+    ];
+    let success = "tidemark_backup_last_success_timestamp_seconds{replset=\"golden\",kind=\"snapshot\"}";
+    let mut known = None;
+    for start in 0..2 {
+        let (mut sidecar, listen) = start_run(&set.member_uri(0), &archive, &environment);
+        let scrape = async || Some(get(&listen, "/metrics").await.ok()?.1);
+        let text = until("the snapshot is known", LIMIT, async || {
+            scrape().await.filter(|text| value(text, success).is_some())
+        })
+        .await
+        .with_context(|| sidecar.log())?;
+        assert!(is(&text, "tidemark_backup_catalog_loaded", 1.0), "{text}");
+        let at = value(&text, success);
+        assert!(known.is_none() || known == at, "{known:?} before the restart, {at:?} after it");
+        known = at;
+        until("seconds are counted", LIMIT, async || {
+            let text = scrape().await?;
+            let good = value(&text, "tidemark_rpo_good_seconds_total{replset=\"golden\"}")?;
+            let observed = value(&text, "tidemark_rpo_observed_seconds_total{replset=\"golden\"}")?;
+            assert!(good <= observed, "{text}");
+            (good > 1.0).then_some(())
+        })
+        .await?;
+        let daily = "tidemark_backup_expected_interval_seconds{replset=\"golden\",kind=\"snapshot\"}";
+        assert!(is(&text, daily, 86_400.0), "{text}");
+        // Events of the process itself differ between the two.
+        if start == 0 {
+            assert_golden("archiving", async || Ok(get(&listen, "/metrics").await?.1))
+                .await
+                .with_context(|| sidecar.log())?;
+        }
+        sidecar.terminate(LIMIT).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counters_go_on_over_a_restart_of_the_server_and_nothing_waits_for_one_that_is_frozen_or_down() -> Result<()> {
+    let set = ReplicaSet::single().await?;
+    fill(&set, "shop", "orders", 0, 3000, 10).await?;
+    let watched = Watched::start(&set.member_uri(0), None);
+    let text = watched.scrape();
+    assert!(value(&text, "tidemark_mongod_up").is_none_or(|up| up <= 1.0), "it answers before anything is known");
+    let inserted = "tidemark_documents_total{action=\"inserted\"}";
+    let text = watched.until("the inserts are seen", LIMIT, |text| value(text, inserted) >= Some(3000.0)).await?;
+    let before = value(&text, inserted).unwrap();
+    set.kill(0)?;
+    let text = watched.until("it is down", LIMIT, |text| is(text, "tidemark_mongod_up", 0.0)).await?;
+    assert_eq!(value(&text, inserted), None, "nothing old is shown: {text}");
+    assert!(value(&text, "tidemark_data_volume_free_bytes{volume=\"data\"}").is_some(), "{text}");
+    set.restart(0).await?;
+    let text = watched.until("it is up", LIMIT, |text| value(text, inserted).is_some()).await?;
+    assert!(value(&text, inserted).unwrap() >= before, "the counter fell");
+    set.pause(0)?;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(2) {
+        let asked = Instant::now();
+        watched.scrape();
+        assert!(asked.elapsed() < Duration::from_millis(250), "a scrape waited for {:?}", asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watched.until("it is down for whoever watches", LIMIT, |text| is(text, "tidemark_mongod_up", 0.0)).await?;
+    set.resume(0)?;
+    watched.until("it is up again", LIMIT, |text| is(text, "tidemark_mongod_up", 1.0)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_credentials_are_shown_and_an_arbiter_needs_none() -> Result<()> {
+    let set = ReplicaSet::builder().members(1).arbiter(true).auth(true).set_name("guarded").start().await?;
+    let hosts = set.hosts();
+    let wrong = set.uri_as("nobody", "wrong");
+    let watched = Watched::start(&wrong, Some(&hosts[0]));
+    let refused = |text: &str| is(text, "tidemark_mongod_authorized", 0.0);
+    let text = watched.until("it is refused", LIMIT, refused).await?;
+    assert!(is(&text, "tidemark_mongod_up", 1.0), "it is up all the same: {text}");
+    let arbiter = Watched::start(&set.uri(), Some(&hosts[1]));
+    let state = "tidemark_replset_self_state{replset=\"guarded\"}";
+    let text = arbiter.until("the arbiter is known", LIMIT, |text| is(text, state, 7.0)).await?;
+    assert!(is(&text, "tidemark_replset_has_primary{replset=\"guarded\"}", 1.0), "{text}");
+    assert!(value(&text, "tidemark_mongod_authorized").is_none(), "{text}");
+    let right = Watched::start(&set.uri(), Some(&hosts[0]));
+    right.until("it is accepted", LIMIT, |text| is(text, "tidemark_mongod_authorized", 1.0)).await?;
+    Ok(())
+}
