@@ -180,6 +180,7 @@ impl Aggregate {
 mod tests {
     use super::*;
     use crate::line::Reader;
+    use crate::shape::Origin;
 
     #[test]
     fn observed_lines_count_for_their_namespace_operation_and_plan() {
@@ -207,5 +208,37 @@ mod tests {
         assert_eq!(aggregate.namespaces.len(), 0);
         assert_eq!(aggregate.shapes.other().millis, 7);
         assert_eq!(aggregate.namespaces.other().operations().count(), 1);
+    }
+
+    /// Lines that were written after the documentation of these versions; not observed.
+    #[test]
+    fn documented_lines_of_other_versions_count_the_same_way() {
+        let reader = Reader::new(Some("tidemark"));
+        let mut aggregate = Aggregate::new(Limits::default());
+        let documented =
+            [include_str!("../tests/lines/4.4-documented.log"), include_str!("../tests/lines/8.0-documented.log")];
+        for line in documented.into_iter().flat_map(str::lines) {
+            aggregate.observe(&reader.read(line.as_bytes()), Duration::ZERO);
+        }
+        assert_eq!(aggregate.lines.parsed, 4);
+        let mut seen: Vec<(String, Operation, Plan, Option<Origin>)> = aggregate
+            .shapes
+            .tracked()
+            .map(|(key, figures)| {
+                let plan = Plan::ALL.into_iter().zip(figures.plans).find(|(_, count)| *count > 0).unwrap().0;
+                (key.namespace.to_string(), key.operation, plan, figures.origin)
+            })
+            .collect();
+        seen.sort();
+        let expected = [
+            ("admin.$cmd", Operation::WriteCommand, Plan::None, Origin::Fingerprint),
+            ("shop.orders", Operation::Find, Plan::Collscan, Origin::QueryShapeHash),
+            ("shop.orders", Operation::Update, Plan::Ixscan, Origin::PlanCacheShapeHash),
+            ("stocks.trades", Operation::Aggregate, Plan::Collscan, Origin::Fingerprint),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(name, operation, plan, origin)| (name.to_owned(), operation, plan, Some(origin)))
+        );
     }
 }
