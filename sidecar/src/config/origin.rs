@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 28] = [
+pub const KEYS: [&str; 31] = [
     "uri",
     "archive",
     "control",
@@ -54,6 +54,9 @@ pub const KEYS: [&str; 28] = [
     "pitr_window",
     "keep_monthly",
     "minimum_redundancy",
+    "logs",
+    "log_patterns",
+    "log_positions",
     "log_format",
     "log_level",
     "config",
