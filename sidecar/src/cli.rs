@@ -38,6 +38,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Reads the logs of the servers on this node and serves what they say of slow queries, until it is stopped
+    Node,
     /// Shows what would fail, before it fails: privileges, topology, store
     Check {
         /// Print one JSON object
@@ -121,6 +123,15 @@ pub struct Flags {
     /// Never leave fewer snapshots that can be restored [default: 1]
     #[arg(long, global = true, value_name = "N")]
     minimum_redundancy: Option<String>,
+    /// Of `node`: the folder that has the logs, for example /var/log/pods
+    #[arg(long, global = true, value_name = "DIR")]
+    logs: Option<String>,
+    /// Of `node`: which files below it, separated by commas [default: */mongod/*.log,*/mongod.log,mongod.log]
+    #[arg(long, global = true, value_name = "PATTERNS")]
+    log_patterns: Option<String>,
+    /// Of `node`: the file that keeps how far the logs were read
+    #[arg(long, global = true, value_name = "FILE")]
+    log_positions: Option<String>,
     /// Open a second lineage in an archive that holds another cluster's
     #[arg(long, global = true)]
     new_lineage: bool,
@@ -181,6 +192,9 @@ impl Flags {
             "pitr_window" => &self.pitr_window,
             "keep_monthly" => &self.keep_monthly,
             "minimum_redundancy" => &self.minimum_redundancy,
+            "logs" => &self.logs,
+            "log_patterns" => &self.log_patterns,
+            "log_positions" => &self.log_positions,
             "new_lineage" => return self.new_lineage.then(|| "true".to_owned()),
             "metrics_interval" => &self.metrics_interval,
             "storage_interval" => &self.storage_interval,

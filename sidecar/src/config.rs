@@ -17,10 +17,12 @@ use crate::monitor::MonitorSettings;
 use crate::reference::ReferenceBudget;
 
 pub mod crontab;
+mod node;
 mod origin;
 mod values;
 
 pub use crontab::Crontab;
+pub use node::NodeConfig;
 use origin::Layers;
 pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
 pub use values::{show_duration, time_and_bytes};

@@ -3,7 +3,7 @@
 //! `archiver` and `snapshot` do the work against the two ports (`replset`, `store`); `leadership` decides by a `lease`
 //! which sidecar of the set does it; `schedule`, `http` and `check` are around them; `app` and `tenure` put the parts
 //! together and `config` says how. What is stored, and what follows from it, is
-//! decided in the crate `archive`.
+//! decided in the crate `archive`. `node` is another mode of the same binary: it reads logs of servers and nothing else.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -23,6 +23,7 @@ pub mod leadership;
 pub mod lease;
 pub mod metrics;
 pub mod monitor;
+pub mod node;
 pub mod output;
 pub mod reference;
 pub mod schedule;

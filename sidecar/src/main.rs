@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use serde_json::{Value, json};
-use sidecar::cli::{Cli, Command};
-use sidecar::config::{Config, ConfigProblem};
+use sidecar::cli::{Cli, Command, Flags};
+use sidecar::config::{Config, ConfigProblem, NodeConfig};
 use sidecar::error::Error;
-use sidecar::{app, check, output};
+use sidecar::{app, check, node, output};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,9 @@ const CANCELLED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Node) {
+        return follow_logs(&cli.command, &cli.flags);
+    }
     let flags = cli.flags.clone();
     let loaded =
         Config::load(&|key| flags.find(key), &|name| std::env::var(name).ok(), &|path| std::fs::read_to_string(path));
@@ -33,7 +36,30 @@ fn main() -> ExitCode {
         let problem = ConfigProblem { key: "log_level".to_owned(), value: config.log_level, origin: None, reason };
         return refuse(&cli.command, &[problem]);
     }
-    log_configuration(&config);
+    log_configuration(&config.shown());
+    log_exposed_secrets(&config);
+    run_until_stopped(async |stop| execute(&cli.command, &config, stop).await)
+}
+
+/// `node` needs neither server nor archive, so it has a configuration of its own.
+fn follow_logs(command: &Command, flags: &Flags) -> ExitCode {
+    let read_file = |path: &str| std::fs::read_to_string(path);
+    let config = match NodeConfig::load(&|key| flags.find(key), &|name| std::env::var(name).ok(), &read_file) {
+        Ok(config) => config,
+        Err(problems) => return refuse(command, &problems),
+    };
+    if let Err(reason) = telemetry::start_logging(config.log_format, &config.log_level) {
+        let problem = ConfigProblem { key: "log_level".to_owned(), value: config.log_level, origin: None, reason };
+        return refuse(command, &[problem]);
+    }
+    log_configuration(&config.shown());
+    run_until_stopped(async |stop| match node::run(&config, stop).await {
+        Ok(()) => 0,
+        Err(error) => fail("node", &error, false),
+    })
+}
+
+fn run_until_stopped(work: impl AsyncFnOnce(CancellationToken) -> u8) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -46,7 +72,7 @@ fn main() -> ExitCode {
         let stop = CancellationToken::new();
         let no_patience = stop_on_signal(stop.clone());
         tokio::select! {
-            code = execute(&cli.command, &config, stop) => code,
+            code = work(stop) => code,
             () = no_patience.cancelled() => CANCELLED,
         }
     });
@@ -97,6 +123,8 @@ async fn execute(command: &Command, config: &Config, stop: CancellationToken) ->
             }
             code
         }
+        // Has a configuration of its own, see `follow_logs`.
+        Command::Node => fail("node", &Error::Internal("`node` takes no archive".to_owned()), false),
     }
 }
 
@@ -113,6 +141,7 @@ fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     let (name, as_json) = match command {
         Command::Run => ("run", false),
+        Command::Node => ("node", false),
         Command::Snapshot { json, .. } => ("snapshot", *json),
         Command::Reference { json } => ("reference", *json),
         Command::Check { json } => ("check", *json),
@@ -128,9 +157,12 @@ fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn log_configuration(config: &Config) {
-    let shown: Vec<String> = config.shown().into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+fn log_configuration(settings: &[(&'static str, String)]) {
+    let shown: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = shown.join(" "), "sidecar starts");
+}
+
+fn log_exposed_secrets(config: &Config) {
     for key in &config.exposed_secrets {
         tracing::warn!(
             key,

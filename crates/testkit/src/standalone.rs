@@ -1,5 +1,7 @@
 //! A `mongod` without a replica set: what a careless destination or a wrong URI looks like.
 
+use std::path::Path;
+
 use anyhow::Result;
 use mongodb::Client;
 use tempfile::TempDir;
@@ -13,11 +15,16 @@ pub struct Standalone {
     // Dropped in this order: the server ends before its files go.
     _process: MongodProcess,
     port: PortLease,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Standalone {
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// With more arguments for `mongod`.
+    pub async fn start_with(arguments: &[&str]) -> Result<Self> {
         let folder = temp_folder("standalone")?;
         let port = PortLease::take()?;
         let launch = Launch {
@@ -26,9 +33,14 @@ impl Standalone {
             folder: folder.path().to_owned(),
             dbpath: folder.path().join("data"),
             log: folder.path().join("mongod.log"),
-            arguments: Vec::new(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         };
-        Ok(Self { _process: MongodProcess::start(&launch).await?, port, _folder: folder })
+        Ok(Self { _process: MongodProcess::start(&launch).await?, port, folder })
+    }
+
+    /// Its log is `mongod.log` in here.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn uri(&self) -> String {

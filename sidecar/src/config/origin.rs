@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 34] = [
+pub const KEYS: [&str; 37] = [
     "uri",
     "archive",
     "control",
@@ -60,6 +60,9 @@ pub const KEYS: [&str; 34] = [
     "rpo_target",
     "rto_target",
     "drill_interval",
+    "logs",
+    "log_patterns",
+    "log_positions",
     "log_format",
     "log_level",
     "config",
