@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test servers bench lint fmt soak
+.PHONY: help demo test test-alerts servers bench lint fmt soak
 
 help:  ## what can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -12,6 +12,11 @@ test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet
 	@cargo test --workspace --quiet --doc
 	@cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
+	@$(MAKE) --no-print-directory test-alerts
+
+test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
+	@tools="$$(scripts/fetch-prometheus.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
+	 && PROMTOOL="$$tools/promtool" AMTOOL="$$tools/amtool" PYTHONPATH="$$packages" python3 -B alerts/test_alerts.py
 
 servers:
 	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done

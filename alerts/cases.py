@@ -16,6 +16,7 @@ In braces A, B and C are three sidecars (several letters: a series for each), R 
 for itself. `1x5` is 1 and five times more.
 """
 
+import functools
 import itertools
 import pathlib
 import re
@@ -25,6 +26,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent
 WATCHDOG = "TidemarkWatchdog"
 REPLSET = 'replset="rs0"'
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 STATES = {"A": 1, "B": 2, "C": 2}
 
 
@@ -63,14 +65,30 @@ def firing(case):
     return {entry.split()[0] for expected in case["firing"].values() for entry in expected}
 
 
+@functools.cache
+def group_names(rules):
+    return re.findall(r"^- name: (.+)$", rules.read_text(), re.M)
+
+
+def samples_until_the_end(case, interval):
+    """How often a value that never changes must be given."""
+    return max(seconds(at) for at in case["firing"]) // seconds(interval) + 1
+
+
+def seconds(duration):
+    """Of `1h30m`."""
+    return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([smhd])", duration))
+
+
 def promtool_file(case, rules, described):
     """One case as a file of promtool. `described`: alert -> labels that its description shows, which must not be empty."""
     interval = case.get("interval", "1m")
+    last = samples_until_the_end(case, interval)
     series = []
     for letter in case.get("base", "ABC"):
-        series.append({"series": f'up{{{target(letter)}}}', "values": "1+0x3000"})
+        series.append({"series": f'up{{{target(letter)}}}', "values": f"1+0x{last}"})
         state = f"tidemark_replset_self_state{{{target(letter)},{REPLSET}}}"
-        series.append({"series": state, "values": f"{STATES[letter]}+0x3000"})
+        series.append({"series": state, "values": f"{STATES[letter]}+0x{last}"})
     given = {name: values(text) for key, text in case["series"].items() for name in expand(key)}
     series = [entry for entry in series if entry["series"] not in given]
     series += [{"series": name, "values": text} for name, text in given.items()]
@@ -83,4 +101,6 @@ def promtool_file(case, rules, described):
             query = f'ALERTS{{alertstate="firing",alertname="{alert}",{label}=""}}'
             tests.append({"expr": query, "eval_time": at, "exp_samples": []})
     group = {"name": case["name"], "interval": interval, "input_series": series, "promql_expr_test": tests}
-    return {"rule_files": [str(rules)], "evaluation_interval": interval, "tests": [group]}
+    # Otherwise promtool may evaluate an alert before the recording that it rests on.
+    order = group_names(rules)
+    return {"rule_files": [str(rules)], "evaluation_interval": interval, "group_eval_order": order, "tests": [group]}
