@@ -2,7 +2,7 @@
 .PHONY: help demo test test-alerts servers bench lint fmt soak
 
 help:  ## what can be done here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare (STORE=file|s3|azure)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
