@@ -15,6 +15,7 @@ test: servers  ## all tests, against real replica sets and object stores
 	@$(MAKE) --no-print-directory test-alerts
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
+	@cargo build --quiet -p sidecar -p dr-cli
 	@tools="$$(scripts/fetch-prometheus.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
 	 && PROMTOOL="$$tools/promtool" AMTOOL="$$tools/amtool" PYTHONPATH="$$packages" python3 -B alerts/test_alerts.py
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Tests of the alerts: `make test-alerts`, or `python3 alerts/test_alerts.py`.
 
-PROMTOOL and AMTOOL name the tools (else those on PATH), TIDEMARK_CATALOGUE the list of metrics [default: docs/metrics.md].
+PROMTOOL and AMTOOL name the tools (else those on PATH), TIDEMARK_CATALOGUE the list of metrics [default: docs/metrics.md],
+TIDEMARK_BIN_DIR the folder of our binaries [default: target/debug].
 """
 
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +24,8 @@ RUNBOOKS = REPOSITORY / "docs/runbooks"
 CATALOGUE = pathlib.Path(os.environ.get("TIDEMARK_CATALOGUE", REPOSITORY / "docs/metrics.md"))
 PROMTOOL = os.environ.get("PROMTOOL", "promtool")
 AMTOOL = os.environ.get("AMTOOL", "amtool")
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+BINARIES = pathlib.Path(os.environ.get("TIDEMARK_BIN_DIR", TARGET / "debug"))
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Verify fixed", "Escalate when", "Do not"]
 # Of Prometheus itself.
 FOREIGN = {"up", "ALERTS"}
@@ -154,10 +158,47 @@ class Runbooks(unittest.TestCase):
         for path in RUNBOOKS.glob("*.md"):
             with self.subTest(page=path.name):
                 text = path.read_text()
-                named = {name for name in metrics(text) if name not in ("tidemark_restore",)}
-                self.assertEqual(sorted(named - known), [])
+                commands = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S))
+                # A command may grep for what several names begin with.
+                begun = {name for name in metrics(commands) if any(one.startswith(name) for one in known)}
+                self.assertEqual(sorted(metrics(text) - known - begun), [])
                 for link in re.findall(r"\]\(([^)#:]+)[^)]*\)", text):
                     self.assertTrue((path.parent / link).exists(), link)
+
+
+def commands(text):
+    """Command lines of our binaries in the shell blocks and code spans of a page, as words without placeholders."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+    for line in [line for block in blocks for line in block.splitlines()] + spans:
+        if re.match(r"(dr-cli|sidecar) \S", line):
+            words = shlex.split(line.partition("|")[0])
+            yield line, [PLACEHOLDERS.get(word, word).replace("T:I", "1795900413:1") for word in words]
+
+
+PLACEHOLDERS = {"ID": "20261128T010000Z-f07079", "N": "7", "FILE": "file", "TARGET": "latest", "URI": "mongodb://fresh"}
+
+
+class Commands(unittest.TestCase):
+    """Every command in a runbook is one that our binaries accept: with `--help` behind it they parse, and do nothing."""
+
+    def parse(self, words):
+        done = subprocess.run([BINARIES / words[0], *words[1:], "--help"], capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    def test_commands_of_the_runbooks_are_accepted(self):
+        seen = 0
+        for path in RUNBOOKS.glob("*.md"):
+            for line, words in commands(path.read_text()):
+                seen += 1
+                with self.subTest(page=path.name, command=line):
+                    self.assertEqual(self.parse(words), (0, ""))
+        self.assertGreater(seen, 100)
+
+    def test_a_flag_or_command_that_does_not_exist_is_noticed(self):
+        for wrong in (["dr-cli", "status", "--frobnicate"], ["dr-cli", "frobnicate"], ["sidecar", "check", "--all"],
+                      ["dr-cli", "plan", "--to", "yesterday"]):
+            self.assertNotEqual(self.parse(wrong)[0], 0, wrong)
 
 
 class Alertmanager(unittest.TestCase):
@@ -204,6 +245,8 @@ for number, (file, case) in enumerate(cases.cases()):
 if __name__ == "__main__":
     for tool in (PROMTOOL, AMTOOL):
         if not shutil.which(tool):
-            raise SystemExit(f"test_alerts.py: {tool} is not there; run scripts/fetch-prometheus.sh and "
-                             "scripts/fetch-alertmanager.sh, or set PROMTOOL and AMTOOL")
+            raise SystemExit(f"test_alerts.py: {tool} is not there: make test-alerts fetches it, or set PROMTOOL and AMTOOL")
+    for name in ("dr-cli", "sidecar"):
+        if not (BINARIES / name).is_file():
+            raise SystemExit(f"test_alerts.py: {BINARIES / name} is not there: cargo build -p {name}, or set TIDEMARK_BIN_DIR")
     unittest.main()
