@@ -16,8 +16,9 @@ test: servers  ## all tests, against real replica sets and object stores
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
 	@cargo build --quiet -p sidecar -p dr-cli
-	@tools="$$(scripts/fetch-prometheus.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
-	 && PROMTOOL="$$tools/promtool" AMTOOL="$$tools/amtool" PYTHONPATH="$$packages" python3 -B alerts/test_alerts.py
+	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" \
+	 && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
+	 && PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B alerts/test_alerts.py
 
 servers:
 	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done

@@ -1,33 +1,35 @@
 #!/bin/sh
-# Prints the folder with `prometheus`, `promtool`, `alertmanager` and `amtool` as its last line: the folder that
-# PROMETHEUS_BIN names, else those of Debian's packages, fetched on first use. Safe to run side by side.
+# Prints the folder that holds prometheus and promtool: that of PROMTOOL or of a promtool on PATH, else of the Debian package,
+# unpacked into the cache. Needs no root. TIDEMARK_CACHE moves the cache.
 set -eu
+package=prometheus
+cache=${TIDEMARK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidemark}/debian-prometheus
 
-if [ -n "${PROMETHEUS_BIN:-}" ]; then
-    for tool in prometheus promtool alertmanager amtool; do
-        [ -x "$PROMETHEUS_BIN/$tool" ] || { echo "PROMETHEUS_BIN does not hold $tool" >&2; exit 1; }
-    done
-    echo "$PROMETHEUS_BIN"
+if [ -n "${PROMTOOL:-}" ]; then
+    dirname "$PROMTOOL"
     exit 0
 fi
-
-directory="${TIDEMARK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidemark}/debian-prometheus"
-if [ ! -x "$directory/amtool" ]; then
-    mkdir -p "$directory"
-    exec 9>"$directory/.lock"
-    flock 9
-    # Another run may have fetched it while this one waited for the lock.
-    if [ ! -x "$directory/amtool" ]; then
-        work="$(mktemp -d "$directory/.fetch.XXXXXX")"
-        trap 'rm -rf "$work"' EXIT
-        chmod 755 "$work"
-        # apt checks the packages against Debian's signatures; an old index is renewed once.
-        (cd "$work" && { apt-get download -q prometheus prometheus-alertmanager || {
-            apt-get update -q && apt-get download -q prometheus prometheus-alertmanager; }; }) >&2
-        for package in "$work"/*.deb; do dpkg-deb --extract "$package" "$work/root" >&2; done
-        mv "$work/root/usr/bin/prometheus" "$work/root/usr/bin/promtool" "$directory/"
-        mv "$work/root/usr/bin/prometheus-alertmanager" "$directory/alertmanager"
-        mv "$work/root/usr/bin/amtool" "$directory/amtool"
-    fi
+if found=$(command -v promtool); then
+    dirname "$found"
+    exit 0
 fi
-echo "$directory"
+if [ ! -x "$cache/usr/bin/promtool" ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    # Without a list of packages yet, and without root: lists of our own.
+    if ! (cd "$work" && apt-get -qq download "$package") >&2; then
+        mkdir -p "$work/lists/partial" "$work/archives/partial"
+        options="-o Dir::State::Lists=$work/lists -o Dir::Cache=$work -o Dir::Cache::Archives=$work/archives"
+        # shellcheck disable=SC2086
+        apt-get -qq $options update >&2
+        # shellcheck disable=SC2086
+        (cd "$work" && apt-get -qq $options download "$package") >&2
+    fi
+    mkdir -p "$work/unpacked"
+    dpkg-deb -x "$work"/"$package"_*.deb "$work/unpacked"
+    "$work/unpacked/usr/bin/promtool" --version >&2
+    mkdir -p "$(dirname "$cache")"
+    # Whoever comes first wins: both unpacked the same.
+    mv -T "$work/unpacked" "$cache" 2>/dev/null || [ -x "$cache/usr/bin/promtool" ]
+fi
+echo "$cache/usr/bin"
