@@ -32,6 +32,7 @@ soak: servers  ## SEEDS=n random histories, sidecar and expiry killed KILLS=n ti
 	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test -p e2e --test differential -- --nocapture
 	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test crash -- --nocapture a_sidecar_killed_at_any_moment
 	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test -p e2e --test acceptance -- --nocapture an_expiry_that_is_killed
+	@PYTHONPATH="$$(scripts/fetch-pyyaml.sh | tail -n 1)" PROMTOOL="$$(scripts/fetch-prometheus.sh | tail -n 1)/promtool" python3 -B alerts/mutants.py
 	@scripts/fetch-minio.sh >/dev/null && cargo test -p store --test s3 --test proof -- --ignored
 
 lint:  ## formatting, clippy, dependency fences
