@@ -18,7 +18,7 @@ test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with 
 	@cargo build --quiet -p sidecar -p dr-cli
 	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" \
 	 && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
-	 && PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B alerts/test_alerts.py
+	 && PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory alerts
 
 servers:
 	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done
