@@ -2,10 +2,10 @@
 programs = $${CARGO_TARGET_DIR:-target}/release
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test servers bench lint fmt soak
+.PHONY: help demo test test-alerts servers bench lint fmt soak
 
 help:  ## what can be done here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare (STORE=file|s3|azure)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
@@ -15,6 +15,13 @@ test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet
 	@cargo test --workspace --quiet --doc
 	@cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
+	@$(MAKE) --no-print-directory test-alerts
+
+test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
+	@cargo build --quiet -p sidecar -p dr-cli
+	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" \
+	 && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
+	 && PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory alerts
 
 servers:
 	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done
@@ -28,6 +35,7 @@ soak: servers  ## SEEDS=n random histories, sidecar and expiry killed KILLS=n ti
 	@TIDEMARK_SEEDS=$(or $(SEEDS),100) cargo test --workspace --quiet --test differential -- --nocapture
 	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test --workspace --quiet --test crash -- --nocapture a_sidecar_killed_at_any_moment
 	@TIDEMARK_KILLS=$(or $(KILLS),200) cargo test --workspace --quiet --test acceptance -- --nocapture an_expiry_that_is_killed
+	@PYTHONPATH="$$(scripts/fetch-pyyaml.sh | tail -n 1)" PROMTOOL="$$(scripts/fetch-prometheus.sh | tail -n 1)/promtool" python3 -B alerts/mutants.py
 	@scripts/fetch-minio.sh >/dev/null && cargo test --workspace --quiet --test s3 --test proof -- --ignored
 
 lint:  ## formatting, clippy, dependency fences

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Takes one guard after the other (`and …`, `unless …`, `or …`) out of a rule and looks whether a case notices.
+
+A guard that nobody misses is either not needed or not tested. PROMTOOL names the tool. A minute or two: part of
+`make soak`, not of `make test`. Exit code 1 when a guard is not missed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+import cases
+import render
+
+PROMTOOL = os.environ.get("PROMTOOL", "promtool")
+
+
+def accepts(*arguments):
+    return subprocess.run([PROMTOOL, *map(str, arguments)], capture_output=True, check=False).returncode == 0
+
+
+def without_guards(expression):
+    """The expression without one guard, and that guard, for each line that begins one."""
+    lines = expression.split("\n")
+    for first, line in enumerate(lines):
+        if not re.match(r"\s*(unless|and|or)\b", line):
+            continue
+        for end in range(first + 1, len(lines) + 1):
+            guard = "\n".join(lines[first:end])
+            if guard.count("(") == guard.count(")"):
+                break
+        yield "\n".join(lines[:first] + lines[end:]), " ".join(guard.split())
+
+
+def noticed(alert, rules, folder):
+    for _, case in cases.cases():
+        if alert in cases.firing(case) or alert in case.get("silent", []):
+            path = folder / "case.yaml"
+            path.write_text(yaml.safe_dump(cases.promtool_file(case, rules, dict.fromkeys(cases.firing(case), ()))))
+            if not accepts("test", "rules", path):
+                return True
+    return False
+
+
+def main():
+    groups = render.groups(render.parameters(), render.Scale(1, 0))
+    tried, missed = 0, []
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        rules = folder / "rules.yaml"
+        for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+            whole = rule["expr"]
+            for rule["expr"], guard in without_guards(whole):
+                rules.write_text(render.dump({"groups": groups}))
+                # What is no rule any more needs no case.
+                if accepts("check", "rules", rules):
+                    tried += 1
+                    if not noticed(rule["alert"], rules, folder):
+                        missed.append(f"{rule['alert']} {rule['labels']['severity']}: {guard}")
+            rule["expr"] = whole
+    print(f"{tried} guards taken out, {len(missed)} of them unnoticed")
+    print("".join(f"  {guard}\n" for guard in missed), end="")
+    sys.exit(1 if missed or not tried else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Every rule against promtool: generated files, coverage by cases, and the cases themselves."""
+
+import pathlib
+import re
+import tempfile
+import unittest
+
+import yaml
+
+import cases
+import rulebook
+import render
+
+# Of Prometheus itself.
+FOREIGN = {"up", "ALERTS"}
+
+
+def described():
+    shown = {}
+    for rule in rulebook.ALERTS:
+        labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["description"]))
+        shown.setdefault(rule["alert"], set()).update(labels)
+    # Either the scrape of a target fails, which has no cluster in every setup, or its pod is gone and with it the instance.
+    shown["SidecarAbsent"] -= {"instance", "cluster"}
+    # Two arms: the metric that is cut is known to the sidecar, but not to the node agent.
+    shown["SeriesCapHit"] -= {"metric"}
+    return shown
+
+
+class Source(unittest.TestCase):
+    def test_generated_files_are_what_the_source_says(self):
+        self.assertEqual(render.stale(), [], "run alerts/render.py")
+
+    def test_promtool_accepts_the_rules_also_with_shorter_times(self):
+        with tempfile.TemporaryDirectory() as folder:
+            scaled = pathlib.Path(folder) / "scaled.yaml"
+            scaled.write_text(render.dump({"groups": render.groups(render.parameters(), render.Scale(60, 10))}))
+            for path in (cases.ROOT / "generated/rules.yaml", scaled):
+                done = rulebook.run(rulebook.PROMTOOL, "check", "rules", path)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_shorter_times_leave_nothing_long(self):
+        groups = render.groups(render.parameters(), render.Scale(3600, 10))
+        for rule in (rule for group in groups for rule in group["rules"]):
+            for key in ("for", "keep_firing_for"):
+                self.assertLessEqual(render.seconds(rule.get(key, "0s")), 3, rule)
+            self.assertEqual(re.findall(r"\[\d+[mhdw]\]|offset \d+[mhdw]", rule["expr"]), [], rule)
+
+    def test_an_unknown_parameter_is_refused(self):
+        with self.assertRaisesRegex(render.SourceError, "no such parameter"):
+            render.parameters(["lag_warning=5"])
+        self.assertEqual(render.parameters(["lag_warning_seconds=5"])["lag_warning_seconds"], "5")
+
+    def test_every_parameter_is_used(self):
+        text = "".join(path.read_text() for path in (cases.ROOT / "source").glob("*.yaml"))
+        unused = [name for name in render.parameters() if f"${{{name}}}" not in text and not name.endswith("_base")]
+        self.assertEqual(unused, [])
+
+    def test_rules_name_only_metrics_of_the_catalogue(self):
+        known = rulebook.metrics(rulebook.catalogue())
+        used = set().union(*(rulebook.metrics_below(rule["expr"]) for rule in rulebook.RULES))
+        self.assertEqual(sorted(used - known), [])
+
+    def test_cases_name_only_metrics_of_the_catalogue(self):
+        known = rulebook.metrics(rulebook.catalogue()) | FOREIGN
+        used = {re.split("[{]", series)[0] for _, case in cases.cases() for series in case["series"]}
+        used = set().union(*(rulebook.metrics(name) or {name} for name in used))
+        self.assertEqual(sorted(used - known), [])
+
+
+class Coverage(unittest.TestCase):
+    def test_every_alert_and_severity_has_a_firing_case(self):
+        wanted = {f"{rule['alert']} {rule['labels']['severity']}" for rule in rulebook.ALERTS} - {f"{cases.WATCHDOG} none"}
+        fired = {entry for _, case in cases.cases() for expected in case["firing"].values() for entry in expected}
+        self.assertEqual(sorted(wanted - fired), [])
+
+    def test_every_alert_has_a_silent_case_about_its_own_metrics(self):
+        trapped = set()
+        for file, case in cases.cases():
+            shown = set().union(*(rulebook.metrics(series) for series in case["series"]), {"tidemark_replset_self_state"})
+            for alert in case.get("silent", []):
+                with self.subTest(case=case["name"], alert=alert):
+                    self.assertIn(alert, rulebook.NAMES, file)
+                    self.assertNotIn(alert, cases.firing(case))
+                    used = set().union(*(rulebook.metrics_below(rule["expr"]) for rule in rulebook.ALERTS if rule["alert"] == alert))
+                    self.assertTrue(used & shown, "the case shows none of the alert's metrics")
+                trapped.add(alert)
+        self.assertEqual(sorted(rulebook.NAMES - trapped - {cases.WATCHDOG}), [])
+
+
+class Cases(unittest.TestCase):
+    """One test for each case, added below."""
+
+
+def promtool_test(case):
+    def test(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "case.yaml"
+            document = cases.promtool_file(case, cases.ROOT / "generated/rules.yaml", described())
+            path.write_text(yaml.safe_dump(document, sort_keys=False, width=10_000))
+            done = rulebook.run(rulebook.PROMTOOL, "test", "rules", path)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+    return test
+
+
+for number, (file, case) in enumerate(cases.cases()):
+    name = re.sub(r"\W+", "_", case["name"])
+    setattr(Cases, f"test_{file}_{number:03}_{name}", promtool_test(case))
