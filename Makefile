@@ -18,7 +18,7 @@ test: servers  ## all tests, against real replica sets and object stores
 	@$(MAKE) --no-print-directory test-alerts
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
-	@cargo build --quiet -p sidecar -p dr-cli
+	@cargo build --workspace --quiet
 	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" \
 	 && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
 	 && PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory alerts

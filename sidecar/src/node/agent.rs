@@ -251,6 +251,13 @@ mod tests {
         assert_eq!(of("db-0"), of("db-1"));
         let helps = metrics.lines().filter(|line| line.starts_with("# HELP tidemark_slow_ops_total"));
         assert_eq!(helps.count(), 1, "{metrics}");
+        let page = include_str!("../../../docs/slow-queries.md");
+        for line in metrics.lines() {
+            let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else {
+                continue;
+            };
+            assert!(page.contains(&format!("| `{name}` | {kind} |")), "{name} ({kind}) is not on the page");
+        }
         let report: Value = serde_json::from_slice(&view.slow_queries).unwrap();
         assert_eq!(report["pods"][1]["pod"], "db-1");
         assert_eq!(report["pods"][0]["shapes"], report["pods"][1]["shapes"]);
