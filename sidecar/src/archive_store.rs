@@ -133,6 +133,11 @@ impl ArchiveStore {
         Ok(None)
     }
 
+    /// As they were opened: a location that went away since is not made anew.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
     pub fn location(&self) -> &str {
         self.stores.archive.location()
     }

@@ -43,6 +43,14 @@ pub struct Events {
     pub is_running: bool,
 }
 
+/// What the last verification of the listing came to. Seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verified {
+    /// The last time that nothing was wrong.
+    pub sound_at: Option<f64>,
+    pub findings: u64,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Backups {
     pub site: Option<BackedUp>,
@@ -50,6 +58,7 @@ pub struct Backups {
     pub repository_up: Option<bool>,
     /// `None` until the archive was listed, and at a sidecar that stands by.
     pub found: Option<Arc<Summary>>,
+    pub verified: Option<Verified>,
     pub events: BTreeMap<&'static str, Events>,
 }
 

@@ -323,7 +323,8 @@ impl Reader<'_> {
         let new_lineage = self.with_default("new_lineage", "false", values::yes_or_no);
         let encryption = self.encryption(read_file);
         let expiry = self.expiry();
-        let pitr_window = self.optional("pitr_window", parse_span);
+        // The rules of expiry report what is wrong with it.
+        let pitr_window = self.layers.find("pitr_window").and_then(|(text, _)| parse_span(&text).ok());
         let monitor = self.monitor();
         let log_format = self.with_default("log_format", "text", str::parse);
         let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));

@@ -100,9 +100,7 @@ fn start(
     });
     let watch = ArchiveWatch {
         replica_set: site.replica_set.clone(),
-        lineage: site.archive.lineage.clone(),
-        archive: config.archive.clone(),
-        control: config.control_url().to_owned(),
+        archive: site.archive.clone(),
         metrics: board.metrics.clone(),
         stop: ending.clone(),
     };

@@ -10,6 +10,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use archive::ClusterTime;
+use archive::drill::DrillReport;
+use archive::gap::{Gap, GapReason};
+use archive::reference::Reference;
+use bson::doc;
 use sidecar::metrics::Metrics;
 use sidecar::monitor;
 use sidecar::status::StatusBoard;
@@ -219,14 +224,98 @@ async fn a_sidecar_that_archives_has_the_golden_scrape_and_knows_its_backups_aga
         .await?;
         let daily = "tidemark_backup_expected_interval_seconds{replset=\"golden\",kind=\"snapshot\"}";
         assert!(is(&text, daily, 86_400.0), "{text}");
-        // Events of the process itself differ between the two.
-        if start == 0 {
-            assert_golden("archiving", async || Ok(get(&listen, "/metrics").await?.1))
-                .await
-                .with_context(|| sidecar.log())?;
-        }
+        let role = ["archiving", "archiving-with-history"][start];
+        let scrape = async || Ok(get(&listen, "/metrics").await?.1);
+        assert_golden(role, scrape).await.with_context(|| sidecar.log())?;
         sidecar.terminate(LIMIT).await?;
+        add_history(&archive)?;
     }
+    Ok(())
+}
+
+/// A gap before everything else, a reference, and a drill that passed.
+fn add_history(archive: &Archive) -> Result<()> {
+    let snapshot = archive.manifests().remove(0);
+    let lineage = &snapshot.lineage;
+    let at = |before: u32| ClusterTime::new(snapshot.begin.seconds - before, 1);
+    let gap = Gap::new(at(200), at(100), GapReason::OplogOverrun, "2026-11-22T02:00:00Z", "");
+    let reference = Reference::new(lineage.clone(), at(50), "h:1", "2026-11-22T02:00:00Z");
+    let golden = include_bytes!("../../crates/archive/tests/golden/drill.json");
+    let mut drill = DrillReport::from_json(golden)?;
+    drill.lineage = lineage.clone();
+    drill.recovery_time_objective.actual_seconds = Some(95);
+    drill.recovery_point_objective.actual_seconds = Some(4);
+    let drill = drill.judged();
+    let objects =
+        [(gap.key(lineage), gap.to_json()?), (reference.key(), reference.to_json()?), (drill.key(), drill.to_json()?)];
+    for (key, body) in objects {
+        let path = archive.path().join(key.to_string());
+        std::fs::create_dir_all(path.parent().unwrap())?;
+        std::fs::write(path, body)?;
+    }
+    Ok(())
+}
+
+/// Those that real servers of the test kit do not show within seconds, by nature.
+const NOT_IN_A_SCRAPE: [&str; 7] = [
+    "tidemark_backup_last_failure_timestamp_seconds",
+    "tidemark_backup_progress_ratio",
+    "tidemark_backup_started_timestamp_seconds",
+    "tidemark_last_reference_timestamp_seconds",
+    "tidemark_oplog_min_retention_seconds",
+    "tidemark_replset_initial_sync_elapsed_seconds",
+    "tidemark_replset_initial_sync_progress_ratio",
+];
+
+#[test]
+fn every_metric_that_was_observed_is_in_a_golden_scrape() {
+    let mut seen = BTreeSet::new();
+    for entry in std::fs::read_dir(golden_path("x").parent().unwrap()).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        seen.extend(text.lines().map(|line| line.split(' ').next().unwrap().to_owned()));
+    }
+    for metric in ::metrics::catalogue::all().filter(|metric| !metric.not_observed) {
+        let is_excepted = NOT_IN_A_SCRAPE.contains(&metric.name);
+        assert!(seen.remove(metric.name) || is_excepted, "{} is in no golden scrape", metric.name);
+    }
+    assert!(seen.is_empty(), "not in the catalogue: {seen:?}");
+}
+
+fn lag_of(text: &str, member: &str) -> Option<f64> {
+    let part = format!("member=\"{member}\"");
+    let is_lag = |line: &&str| line.starts_with("tidemark_replset_member_excess_lag_seconds{") && line.contains(&part);
+    text.lines().find(is_lag)?.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lag_grows_with_a_paused_secondary_and_is_absent_without_a_primary() -> Result<()> {
+    let set = ReplicaSet::builder().members(3).start().await?;
+    // A member is down for the others after this time of silence.
+    set.set_election_timeout(Duration::from_secs(30)).await?;
+    let (hosts, primary) = (set.hosts(), set.primary().await?);
+    let (paused, other) = ((primary + 1) % 3, (primary + 2) % 3);
+    let watched = Watched::start(&set.uri(), Some(&hosts[primary]));
+    watched.until("nobody lags", LIMIT, |text| lag_of(text, &hosts[paused]).is_some_and(|lag| lag < 1.0)).await?;
+    set.pause(paused)?;
+    let (mut written, deadline) = (0, Instant::now() + LIMIT);
+    while lag_of(&watched.scrape(), &hosts[paused]).is_none_or(|lag| lag < 3.0) {
+        ensure!(Instant::now() < deadline, "{}", watched.scrape());
+        fill(&set, "shop", "orders", written, 1, 10).await?;
+        written += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let text = watched.scrape();
+    ensure!(lag_of(&text, &hosts[other]).is_some_and(|lag| lag < 3.0), "{text}");
+    set.resume(paused)?;
+    watched.until("it has caught up", LIMIT, |text| lag_of(text, &hosts[paused]).is_some_and(|lag| lag < 1.0)).await?;
+    let beside = Watched::start(&set.uri(), Some(&hosts[other]));
+    beside.until("there is a primary", LIMIT, |text| lag_of(text, &hosts[paused]).is_some()).await?;
+    set.kill(primary)?;
+    set.kill(paused)?;
+    let has_primary = format!("tidemark_replset_has_primary{{replset=\"{}\"}}", set.set_name);
+    let text = beside.until("nobody is primary", LIMIT, |text| is(text, &has_primary, 0.0)).await?;
+    ensure!(!text.contains("tidemark_replset_member_lag_seconds{"), "{text}");
+    ensure!(text.contains("tidemark_replset_member_state{"), "states are still known: {text}");
     Ok(())
 }
 
@@ -275,7 +364,14 @@ async fn refused_credentials_are_shown_and_an_arbiter_needs_none() -> Result<()>
     let text = arbiter.until("the arbiter is known", LIMIT, |text| is(text, state, 7.0)).await?;
     assert!(is(&text, "tidemark_replset_has_primary{replset=\"guarded\"}", 1.0), "{text}");
     assert!(value(&text, "tidemark_mongod_authorized").is_none(), "{text}");
-    let right = Watched::start(&set.uri(), Some(&hosts[0]));
+    let roles = [doc! { "role": "backup", "db": "admin" }, doc! { "role": "clusterMonitor", "db": "admin" }];
+    let user = doc! { "createUser": "tidemark", "pwd": "secret", "roles": roles.to_vec() };
+    set.client().database("admin").run_command(user).await?;
+    let right = Watched::start(&set.uri_as("tidemark", "secret"), Some(&hosts[0]));
     right.until("it is accepted", LIMIT, |text| is(text, "tidemark_mongod_authorized", 1.0)).await?;
+    for collector in ["hello", "replication", "server_status", "oplog", "databases"] {
+        let success = format!("tidemark_collector_success{{collector=\"{collector}\"}}");
+        right.until("the documented roles are enough", LIMIT, |text| is(text, &success, 1.0)).await?;
+    }
     Ok(())
 }

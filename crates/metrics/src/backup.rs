@@ -6,6 +6,7 @@ use archive::coverage::{Coverage, RestoreWindow};
 use archive::drill::{DrillReport, Verdict};
 use archive::gap::GapReason;
 
+#[allow(clippy::wildcard_imports, reason = "names of metrics, most of them")]
 use crate::catalogue::*;
 use crate::sample::{Samples, float};
 

@@ -7,6 +7,7 @@
 
 use bson::Document;
 
+#[allow(clippy::wildcard_imports, reason = "names of metrics, most of them")]
 use crate::catalogue::*;
 use crate::field::{documents, instant, millis, number, seconds, text};
 use crate::sample::{Samples, float};

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use archive::LineageId;
 use metrics::backup::{Found, Summary};
-use recovery::ArchiveReader;
+use recovery::{ArchiveReader, Sample, Silent, VerifyLevel, VerifyOptions, verify};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::collectors::Collectors;
-use crate::archive_store::Stores;
+use crate::archive_store::ArchiveStore;
 use crate::backoff::pause_unless_stopped;
+use crate::backups::Verified;
 use crate::error::{Error, Result};
 use crate::metrics::{Metrics, SnapshotFigures};
 
@@ -22,15 +22,16 @@ const REFRESH: Duration = Duration::from_mins(5);
 const RETRY: Duration = Duration::from_secs(15);
 /// Listing takes at most one part in so many of the time.
 const SHARE: u32 = 100;
+/// What is missing or has another size is found by listing everything, which is done once a day.
+const VERIFY: Duration = Duration::from_hours(24);
+const CONCURRENCY: usize = 4;
 /// More drills than that are history.
 const DRILLS: usize = 100;
 
 #[derive(Debug, Clone)]
 pub struct ArchiveWatch {
     pub replica_set: String,
-    pub lineage: LineageId,
-    pub archive: String,
-    pub control: String,
+    pub archive: ArchiveStore,
     pub metrics: Metrics,
     pub stop: CancellationToken,
 }
@@ -38,10 +39,11 @@ pub struct ArchiveWatch {
 impl ArchiveWatch {
     /// Ends when stopped; then what was found is not known any more.
     pub async fn run(self) -> Result<()> {
-        let mut collectors = Collectors::default();
+        let (mut collectors, mut verified_at, mut is_told) = (Collectors::default(), None::<Instant>, false);
         while !self.stop.is_cancelled() {
             let (seen, started) = (self.additions(), Instant::now());
-            let found = match self.clone().look_apart().await {
+            let is_verify_due = verified_at.is_none_or(|at| at.elapsed() >= VERIFY);
+            let found = match self.clone().look_apart(is_verify_due).await {
                 Err(Error::Cancelled) => break,
                 found => found,
             };
@@ -49,12 +51,18 @@ impl ArchiveWatch {
             collectors.note("archive", REFRESH.max(took * SHARE), took, found.is_ok());
             self.metrics.backups.repository(found.is_ok());
             let pause = match found {
-                Ok(found) => {
+                Ok((found, is_verified)) => {
+                    is_told = false;
+                    if is_verified {
+                        verified_at = Some(Instant::now());
+                    }
                     self.metrics.backups.change(|backups| backups.found = Some(Arc::new(found)));
                     REFRESH.max(took * SHARE)
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the archive was not listed for its metrics; trying again");
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(%error, "the archive was not listed for its metrics; trying again without saying so");
+                    }
                     RETRY
                 }
             };
@@ -64,7 +72,7 @@ impl ArchiveWatch {
                 pause_unless_stopped(LOOK, &self.stop).await;
             }
         }
-        self.metrics.backups.change(|backups| backups.found = None);
+        self.metrics.backups.change(|backups| (backups.found, backups.verified) = (None, None));
         self.metrics.collected.forget("archive");
         Ok(())
     }
@@ -81,12 +89,12 @@ impl ArchiveWatch {
     }
 
     /// On a thread of its own: what a listing holds across its requests cannot go from one thread to another.
-    async fn look_apart(self) -> Result<Summary> {
+    async fn look_apart(self, verifies: bool) -> Result<(Summary, bool)> {
         let runtime = tokio::runtime::Handle::current();
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    found = self.look() => found,
+                    found = self.look(verifies) => found,
                     () = self.stop.cancelled() => Err(Error::Cancelled),
                 }
             })
@@ -94,17 +102,19 @@ impl ArchiveWatch {
         tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(error.to_string()))?
     }
 
-    async fn look(&self) -> Result<Summary> {
-        let stores = Stores::open(&self.archive, &self.control).await?;
+    /// What is there, and whether it was verified.
+    async fn look(&self, verifies: bool) -> Result<(Summary, bool)> {
+        let stores = self.archive.stores().clone();
         let reader = ArchiveReader::open(stores.archive).await?.with_control(stores.control);
-        let catalog = reader.catalog(&self.lineage).await?;
-        let (drills, unusable) = reader.drills(&self.lineage, DRILLS).await?;
+        let lineage = &self.archive.lineage;
+        let catalog = reader.catalog(lineage).await?;
+        let (drills, unusable) = reader.drills(lineage, DRILLS).await?;
         for finding in &unusable {
             tracing::debug!(object = finding.object, problem = finding.problem, "drill report not read");
         }
-        let references = reader.reference_times(&self.lineage).await?;
+        let references = reader.reference_times(lineage).await?;
         if let Some(newest) = catalog.snapshots.iter().max_by_key(|snapshot| snapshot.end) {
-            let manifest = reader.manifest(&self.lineage, &newest.id).await?;
+            let manifest = reader.manifest(lineage, &newest.id).await?;
             let instant = metrics::backup::instant;
             let duration = instant(&manifest.published_at).zip(instant(&manifest.started_at));
             self.metrics.snapshot_known(&SnapshotFigures {
@@ -115,7 +125,33 @@ impl ArchiveWatch {
                 stored_bytes: manifest.totals.stored_bytes,
             });
         }
-        Ok(Summary::of(&self.replica_set, &Found { catalog, drills, references }))
+        let mut is_verified = false;
+        if verifies {
+            match self.verify(&reader).await {
+                Ok(()) => is_verified = true,
+                Err(error) => tracing::warn!(%error, "the archive was not verified; trying again"),
+            }
+        }
+        Ok((Summary::of(&self.replica_set, &Found { catalog, drills, references }), is_verified))
+    }
+}
+
+impl ArchiveWatch {
+    async fn verify(&self, reader: &ArchiveReader) -> Result<()> {
+        let options = VerifyOptions { level: VerifyLevel::List, sample: Sample::EVERYTHING, concurrency: CONCURRENCY };
+        let report = verify(reader, Some(&self.archive.lineage), options, Arc::new(Silent)).await?;
+        // Without damage, findings say only that nothing can be restored yet.
+        let findings = if report.is_damaged { report.findings_total } else { 0 };
+        if let Some(finding) = report.findings.first().filter(|_| report.is_damaged) {
+            let (object, problem) = (&finding.object, &finding.problem);
+            tracing::error!(object, problem, findings, "something is wrong with the archive (`dr-cli verify`)");
+        }
+        self.metrics.backups.change(|backups| {
+            let before = backups.verified.and_then(|verified| verified.sound_at);
+            let sound_at = if findings == 0 { Some(super::now()) } else { before };
+            backups.verified = Some(Verified { sound_at, findings });
+        });
+        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@ use metrics::Samples;
 use metrics::backup::{Expected, expected_samples};
 use metrics::catalogue::{
     BACKUP_CATALOG_LOADED, BACKUP_LAST_ATTEMPT_TIMESTAMP_SECONDS, BACKUP_LAST_FAILURE_TIMESTAMP_SECONDS,
-    BACKUP_PROGRESS_RATIO, BACKUP_STARTED_TIMESTAMP_SECONDS, LINEAGE_INFO, REPOSITORY_UP, RPO_TARGET_SECONDS,
+    BACKUP_PROGRESS_RATIO, BACKUP_STARTED_TIMESTAMP_SECONDS, BACKUP_VERIFY_FINDINGS,
+    BACKUP_VERIFY_LAST_SUCCESS_TIMESTAMP_SECONDS, LINEAGE_INFO, REPOSITORY_UP, RPO_TARGET_SECONDS,
 };
 use metrics::rpo::RpoClock;
 use metrics::sample::float;
@@ -77,6 +78,10 @@ fn own(settings: &MonitorSettings, board: &StatusBoard, rpo: &mut RpoClock, now:
             rto: settings.rto_target.map(|target| target.as_secs_f64()),
         };
         all.extend(expected_samples(set, &expected));
+        if let Some(verified) = backups.verified {
+            all.set(&BACKUP_VERIFY_FINDINGS, &[set], float(verified.findings));
+            all.set_known(&BACKUP_VERIFY_LAST_SUCCESS_TIMESTAMP_SECONDS, &[set], verified.sound_at);
+        }
         if let Some(found) = &backups.found {
             all.extend(found.samples(position.archived_through));
         }

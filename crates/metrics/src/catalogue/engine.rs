@@ -1,4 +1,4 @@
-//! WiredTiger, queues and the process.
+//! `WiredTiger`, queues and the process.
 
 use super::{Metric, group};
 

@@ -1,5 +1,6 @@
 //! The table: paths in the reply (the newest first), the metric, its labels, and the factor to its unit.
 
+#[allow(clippy::wildcard_imports, reason = "names of metrics, most of them")]
 use crate::catalogue::*;
 
 pub(super) struct Field {
