@@ -138,7 +138,7 @@ impl ArchiveWatch {
 
 impl ArchiveWatch {
     async fn verify(&self, reader: &ArchiveReader) -> Result<()> {
-        let options = VerifyOptions { level: VerifyLevel::List, sample: Sample::EVERYTHING, concurrency: CONCURRENCY };
+        let options = VerifyOptions { level: VerifyLevel::List, sample: Sample::Everything, concurrency: CONCURRENCY };
         let report = verify(reader, Some(&self.archive.lineage), options, Arc::new(Silent)).await?;
         // Without damage, findings say only that nothing can be restored yet.
         let findings = if report.is_damaged { report.findings_total } else { 0 };
