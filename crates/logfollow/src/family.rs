@@ -157,9 +157,15 @@ impl Family {
         // The beginning that it has now.
         fresh.look(now).ok();
         let print = stream.print.clone();
-        let taken: Vec<FileId> = self.streams.iter().map(|stream| stream.id).collect();
+        // A stream that is not open may have the inode of a file that was deleted, and became this one.
+        let known = &self.streams;
+        let belongs = |file: &Found, head: &[u8]| {
+            let is_it = |stream: &Stream| stream.id == file.id && (stream.file.is_some() || stream.print.begins(head));
+            known.iter().any(is_it)
+        };
         let is_copy = |file: &&Found| {
-            print.tells_copies() && !taken.contains(&file.id) && heads.of(file).is_some_and(|head| print.begins(head))
+            let head = heads.of(file).filter(|head| print.tells_copies() && print.begins(head));
+            head.is_some_and(|head| !belongs(file, head))
         };
         // Of several copies the longest has most.
         let copy = found.iter().filter(is_copy).max_by_key(|file| file.size()).map(|file| (file.id, open(&file.path)));
@@ -334,11 +340,14 @@ fn is_copy_of(stream: &Stream, head: &[u8]) -> bool {
 
 /// The contents of a stream are in a copy from now on, which may be shorter than what was read of the original.
 fn go_on_in(stream: &mut Stream, id: FileId, copy: File, now: Duration, counters: &mut Counters) {
+    let size = copy.metadata().map_or(0, |metadata| metadata.len());
     stream.move_to(id, copy);
     stream.grew_at = now;
     if !matches!(stream.look(now), Ok(Health::Intact)) {
         counters.lost_bytes += stream.unread();
         stream.finish(&mut |_| Boundary::Complete);
+        stream.read = stream.read.min(size);
+        stream.committed = stream.read;
     }
 }
 

@@ -254,6 +254,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_not_believed_when_the_file_was_written_anew() {
+        let cases: [(&str, &str, &str, Health); 5] = [
+            ("one\n", "one\ntwo\n", "one\ntwo\nthree\n", Health::Intact),
+            ("one\n", "one\ntwo\n", "", Health::Truncated),
+            ("one\n", "one\ntwo\n", "other and more than before\n", Health::Truncated),
+            // Nothing was known of the file before.
+            ("", "one\ntwo\n", "other and more than before\n", Health::Truncated),
+            ("", "one\ntwo\n", "one\n", Health::Truncated),
+        ];
+        for (known, read, then, expected) in cases {
+            let path = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(&path, known).unwrap();
+            let mut stream = Stream::new(FileId { dev: 1, ino: 1 }, Some(path.reopen().unwrap()), Duration::ZERO);
+            assert_eq!(stream.look(Duration::ZERO).unwrap(), Health::Intact);
+            stream.consume(known.as_bytes(), 10, &mut |_| Boundary::Complete);
+            std::fs::write(&path, read).unwrap();
+            let mut buffer = [0; 100];
+            let length = stream.peek(&mut buffer).unwrap();
+            std::fs::write(&path, then).unwrap();
+            assert_eq!(
+                stream.confirm(&buffer[..length], Duration::ZERO).unwrap(),
+                expected,
+                "{known:?} {read:?} {then:?}"
+            );
+        }
+    }
+
+    #[test]
     fn an_unfinished_line_is_handed_over_when_no_more_can_come() {
         let mut stream = stream();
         consume(&mut stream, "one\ntail");

@@ -31,9 +31,10 @@ fn nothing_is_lost_where_nothing_is_destroyed() {
 #[test]
 fn what_is_destroyed_unread_is_told() {
     let (mut disruptions, mut runs_with_losses) = (0, 0);
-    for seed in seeds(25) {
+    // Short runs, so that what is told is told of what was lost.
+    for seed in seeds(250) {
         let mut world = World::new(seed, true);
-        world.run(40);
+        world.run(4);
         disruptions += world.disruptions();
         let end = world.end();
         let unexplained: Vec<u64> = end.lost.iter().copied().filter(|line| !end.destroyed.contains(line)).collect();
