@@ -22,7 +22,7 @@ use super::{Collected, Reachable};
 use crate::error::Result;
 
 /// How long refused credentials are not tried again.
-const AFTER_REFUSAL: Duration = Duration::from_secs(60);
+const AFTER_REFUSAL: Duration = Duration::from_mins(1);
 /// What a running process cannot change without it being seen is read again after so long.
 const IDENTITY_AGE: Duration = Duration::from_mins(5);
 
