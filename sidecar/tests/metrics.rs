@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 mod support;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The monitor of a sidecar, without its archiver.
 struct Watched {
