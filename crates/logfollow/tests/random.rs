@@ -27,14 +27,14 @@ fn nothing_is_lost_where_nothing_is_destroyed() {
     assert!(disruptions >= 1000 || std::env::var_os("TIDEMARK_SEED").is_some());
 }
 
-/// With truncation, deletion and compression of what was not read yet, folders that go, lines between copy and truncation.
+/// With truncation, deletion and compression of what was not read yet, folders that go, lines between copy and truncation. What is
+/// written and destroyed between two looks leaves no trace, so it is runs of many disruptions in which something is told.
 #[test]
 fn what_is_destroyed_unread_is_told() {
     let (mut disruptions, mut runs_with_losses) = (0, 0);
-    // Short runs, so that what is told is told of what was lost.
-    for seed in seeds(250) {
+    for seed in seeds(25) {
         let mut world = World::new(seed, true);
-        world.run(4);
+        world.run(40);
         disruptions += world.disruptions();
         let end = world.end();
         let unexplained: Vec<u64> = end.lost.iter().copied().filter(|line| !end.destroyed.contains(line)).collect();
