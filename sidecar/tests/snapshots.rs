@@ -449,7 +449,9 @@ async fn damaged_records_do_not_keep_new_snapshots_from_being_taken() -> Test {
     assert_eq!(running.terminate(Duration::from_secs(20)).await?.code(), Some(0));
     let log = running.log();
     for damaged in [manifest, &gap] {
-        assert_eq!(log.matches(&damaged.to_string()).count(), 1, "{damaged}: {log}");
+        // Once by whoever needed it; the metrics of the archive tell of it as well.
+        let told = log.lines().filter(|line| line.contains("archive_store") && line.contains(&damaged.to_string()));
+        assert_eq!(told.count(), 1, "{damaged}: {log}");
     }
     std::fs::remove_file(path)?;
     let after = archive.manifests().remove(0);
