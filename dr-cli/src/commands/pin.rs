@@ -104,6 +104,8 @@ fn latest(catalog: &Catalog) -> Result<Pinned> {
     newest.map(|snapshot| Pinned::Snapshot(snapshot.id.clone())).ok_or_else(|| {
         Failure::new(FailureKind::NotFound, "there is no snapshot that can be restored")
             .at(format!("lineage {}", catalog.lineage))
+            .because("none was published yet, or each one lacks an object")
+            .then("dr-cli list")
     })
 }
 
