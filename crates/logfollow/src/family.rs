@@ -157,10 +157,12 @@ impl Family {
         // The beginning that it has now.
         fresh.look(now).ok();
         let print = stream.print.clone();
-        // A stream that is not open may have the inode of a file that was deleted, and became this one.
+        // A stream that is not open may have the inode of a file that was deleted, and became this one. Of an empty one nothing
+        // else is known.
         let known = &self.streams;
         let belongs = |file: &Found, head: &[u8]| {
-            let is_it = |stream: &Stream| stream.id == file.id && (stream.file.is_some() || stream.print.begins(head));
+            let begins = |stream: &Stream| !stream.print.is_empty() && stream.print.begins(head);
+            let is_it = |stream: &Stream| stream.id == file.id && (stream.file.is_some() || begins(stream));
             known.iter().any(is_it)
         };
         let is_copy = |file: &&Found| {
@@ -201,11 +203,11 @@ impl Family {
         // An inode that we do not hold open may have become another file.
         let Some(head) = heads.of(file).map(<[u8]>::to_vec) else { return };
         let head = head.as_slice();
-        if let Some(stream) = self
-            .streams
-            .iter_mut()
-            .find(|stream| stream.id == file.id && stream.print.begins(head) && file.size() >= stream.read)
-        {
+        let is_copy = self.streams.iter().any(|stream| stream.id != file.id && is_copy_of(stream, head));
+        // Any file begins like one that was empty: a copy that has its inode does not go on with it.
+        let begins = |stream: &Stream| stream.print.begins(head) && !(is_copy && stream.print.is_empty());
+        let goes_on = |stream: &&mut Stream| stream.id == file.id && begins(stream) && file.size() >= stream.read;
+        if let Some(stream) = self.streams.iter_mut().find(goes_on) {
             stream.is_current = file.is_current;
             stream.stamp = Some(file.stamp);
             // It was empty when its position was saved: whether this is still the same file cannot be told.
