@@ -12,6 +12,7 @@ mod limits;
 mod listing;
 mod load;
 mod machine;
+mod monitoring;
 mod peers;
 mod replay;
 mod stores;
@@ -76,6 +77,9 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     if options.wants(8) {
         listing::measure(options, &mut table).await.context("the simulated listing")?;
+    }
+    if options.wants(9) {
+        monitoring::measure(options, &mut table).await.context("monitoring")?;
     }
     println!("\n{}", table.to_text());
     if let Some(path) = &options.write_to {

@@ -16,6 +16,7 @@ use archive::layout::ObjectKey;
 use archive::{ClusterTime, CollectionUuid, Digest, OpTime, SnapshotId};
 use bson::raw::cstr;
 use bson::{RawBson, RawDocumentBuf};
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 const LIMIT: usize = 256 * 1024 * 1024;
 /// Finished collections that a crash may make read again.
 const MAX_UNMARKED: usize = 200;
+const REMOVED_AT_ONCE: usize = 8;
 const MAX_UNMARKED_BYTES: u64 = 32 << 20;
 const MAX_UNMARKED_SECONDS: u64 = 2;
 
@@ -215,9 +217,13 @@ impl Marks {
 
     /// The snapshot is published, or will never be resumed.
     pub async fn remove(archive: &ArchiveStore, id: &SnapshotId) -> Result<()> {
-        for path in archive.list_control(&folder_of(id)).await? {
+        let (begin, others): (Vec<String>, Vec<String>) =
+            archive.list_control(&folder_of(id)).await?.into_iter().partition(|path| path.ends_with("/begin.json"));
+        // First: without it nobody goes on with the others, some of which may be gone already.
+        for path in begin {
             archive.delete_control(&path).await?;
         }
-        Ok(())
+        let removed = others.into_iter().map(async |path| archive.delete_control(&path).await);
+        futures::stream::iter(removed).buffer_unordered(REMOVED_AT_ONCE).try_collect().await
     }
 }

@@ -10,7 +10,7 @@ const USAGE: &str = "usage: bench [--quick] [--only N,N] [--no-write]
 
   --quick      a tenth of everything, not written to docs/benchmarks.md
   --only N,N   1 snapshot, 2 restore, 3 memory, 4 many collections, 5 replay, 6 object stores and encryption,
-               7 archiver, 8 listing of a million slices; not written either
+               7 archiver, 8 listing of a million slices, 9 monitoring; not written either
   --no-write   print only
 
 MONGODUMP and MONGORESTORE name peers to compare with.";
@@ -36,7 +36,7 @@ fn invocation() -> Option<Invocation> {
             }
             "--only" => {
                 for part in arguments.next()?.split(',') {
-                    options.parts.insert(part.parse().ok().filter(|part| (1..=8).contains(part))?);
+                    options.parts.insert(part.parse().ok().filter(|part| (1..=9).contains(part))?);
                 }
                 options.write_to = None;
             }

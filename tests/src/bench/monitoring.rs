@@ -1,0 +1,152 @@
+//! What monitoring costs: the server for each collection of its metrics, a scrape while the server does not answer, memory, and how fast
+//! the node agent reads a log.
+
+mod logs;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bson::doc;
+use testkit::{ReplicaSet, Sidecar};
+
+use super::load::percentile;
+use super::table::{Row, Table};
+use super::{Options, primary_pid, progress, server};
+use crate::archive_folder::ArchiveFolder;
+
+use crate::programs::{binary, cpu_of, free_port, resident_of, sidecar_page, size};
+
+const COLLECTIONS: u64 = 1_000;
+const CPU_MILLIS: f64 = 2.0;
+const SERIES: usize = 700;
+const SCRAPE_MILLIS: f64 = 10.0;
+const SCRAPES: usize = 500;
+const RESIDENT: u64 = 40 << 20;
+
+pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
+    logs::measure(options, table).await.context("reading logs")?;
+    let collections = options.scaled(COLLECTIONS);
+    progress(&format!("a server with {collections} collections"));
+    let set = server().await?;
+    let database = set.client().database("shop");
+    for number in 0..collections {
+        let collection = database.collection(&format!("c{number:04}"));
+        collection.insert_one(doc! { "n": 1 }).await.context("make a collection")?;
+    }
+    collecting(options, &set, collections, table).await?;
+    frozen(&set, table).await
+}
+
+/// The same server with a sidecar that collects often, and with one that hardly does.
+async fn collecting(options: &Options, set: &ReplicaSet, collections: u64, table: &mut Table) -> Result<()> {
+    let span = Duration::from_secs(if options.quick { 10 } else { 60 });
+    let seldom = server_cpu(set, "1h", span).await?;
+    let often = server_cpu(set, "1s", span).await?;
+    let extra = (often.cpu - seldom.cpu) * 1000.0 / often.collected;
+    table.push(Row {
+        what: format!("processor time of mongod for one collection of its metrics, {collections} collections"),
+        value: format!("{extra:.2} ms"),
+        against: "—".to_owned(),
+        ratio: Some(extra / CPU_MILLIS),
+        goal: format!("≤ {CPU_MILLIS} ms"),
+        met: Some(extra <= CPU_MILLIS),
+    });
+    table.push(Row {
+        what: format!("series of `sidecar run`, {collections} collections"),
+        value: often.series.to_string(),
+        against: "—".to_owned(),
+        ratio: None,
+        goal: format!("< {SERIES}"),
+        met: Some(often.series < SERIES),
+    });
+    memory(
+        table,
+        &format!("memory of a `sidecar run` that watches {collections} collections"),
+        often.resident,
+        RESIDENT,
+    );
+    Ok(())
+}
+
+struct Watched {
+    /// Seconds of `mongod`.
+    cpu: f64,
+    collected: f64,
+    series: usize,
+    resident: u64,
+}
+
+async fn server_cpu(set: &ReplicaSet, interval: &str, span: Duration) -> Result<Watched> {
+    let archive = ArchiveFolder::new()?;
+    let (sidecar, port) = sidecar(set, &archive, interval).await?;
+    // The first snapshot and the first look at sizes are over.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let pid = primary_pid(set)?;
+    let (before, started) = (cpu_of(pid).context("the server ended")?, Instant::now());
+    tokio::time::sleep(span).await;
+    let (cpu, elapsed) = (cpu_of(pid).context("the server ended")? - before, started.elapsed().as_secs_f64());
+    let scrape = sidecar_page(port, "/metrics").await?.1;
+    Ok(Watched {
+        cpu,
+        // The shorter interval is one second.
+        collected: elapsed,
+        series: scrape.lines().filter(|line| !line.starts_with('#')).count(),
+        resident: resident_of(sidecar.pid()).context("the sidecar ended")?,
+    })
+}
+
+async fn sidecar(set: &ReplicaSet, archive: &ArchiveFolder, interval: &str) -> Result<(Sidecar, u16)> {
+    let (uri, url, port) = (set.uri(), archive.url(), free_port()?);
+    let listen = format!("127.0.0.1:{port}");
+    let arguments = ["run", "--uri", &uri, "--archive", &url, "--listen", &listen, "--metrics-interval", interval];
+    let mut sidecar = Sidecar::run_program(&binary("sidecar")?, arguments, &[])?;
+    sidecar.wait_for_log("snapshot published", Duration::from_mins(2)).await?;
+    Ok((sidecar, port))
+}
+
+/// Scrapes while nobody answers on the other side.
+async fn frozen(set: &ReplicaSet, table: &mut Table) -> Result<()> {
+    let archive = ArchiveFolder::new()?;
+    let (_sidecar, port) = sidecar(set, &archive, "1s").await?;
+    set.pause(0)?;
+    let mut times = Vec::new();
+    for _ in 0..SCRAPES {
+        let started = Instant::now();
+        let (status, body) = sidecar_page(port, "/metrics").await?;
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+        ensure!(status == 200 && body.contains("tidemark_"), "a scrape was answered with {status}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    set.resume(0)?;
+    let p99 = percentile(times, 0.99);
+    table.push(Row {
+        what: "answer to a scrape while mongod is stopped (SIGSTOP), p99".to_owned(),
+        value: format!("{p99:.1} ms"),
+        against: "—".to_owned(),
+        ratio: Some(p99 / SCRAPE_MILLIS),
+        goal: format!("≤ {SCRAPE_MILLIS} ms"),
+        met: Some(p99 <= SCRAPE_MILLIS),
+    });
+    Ok(())
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for a ratio")]
+fn memory(table: &mut Table, what: &str, resident: u64, goal: u64) {
+    table.push(Row {
+        what: what.to_owned(),
+        value: size(resident),
+        against: "—".to_owned(),
+        ratio: Some(resident as f64 / goal as f64),
+        goal: format!("≤ {}", size(goal)),
+        met: Some(resident <= goal),
+    });
+}
+
+async fn agent(logs: &Path) -> Result<(Sidecar, u16)> {
+    let port = free_port()?;
+    let (folder, listen) = (logs.display().to_string(), format!("127.0.0.1:{port}"));
+    let mut agent = Sidecar::run_program(&binary("sidecar")?, ["node", "--logs", &folder, "--listen", &listen], &[])?;
+    agent.wait_for_log("serving /livez", Duration::from_secs(30)).await?;
+    Ok((agent, port))
+}
