@@ -56,7 +56,8 @@ def datasource():
 def variable(one, names):
     # Narrowed by the variables to the left of it; its own label stays open.
     others = names - {one.name}
-    query = f"label_values({expressions.rendered(one.series, others)}, {one.name})"
+    series = one.series if one.series.startswith("{") else expressions.rendered(one.series, others)
+    query = f"label_values({series}, {one.name})"
     return {"name": one.name, "label": one.label, "type": "query", "datasource": DATASOURCE, "definition": query,
             "query": {"query": query, "refId": "values"}, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True,
             "allValue": one.every, "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "hide": 0, "options": [],
@@ -189,7 +190,7 @@ def as_table(panel):
     for column, title, url in panel.links:
         link = {"id": "links", "value": [{"title": title, "url": url}]}
         overrides.append({"matcher": {"id": "byName", "options": column}, "properties": [link]})
-    exclude = {name: True for name in ("Time", *panel.hidden)}
+    exclude = {name: True for name in ("Time", *(column for column, title in names.items() if title in panel.hidden))}
     transformations = [{"id": "merge", "options": {}}, {"id": "organize", "options": {"excludeByName": exclude, "renameByName": names, "indexByName": {}}}]
     defaults = {"unit": panel.unit, "mappings": [], "color": {"mode": "thresholds"}, "thresholds": thresholds(None), "noValue": panel.unknown,
                 "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}, **with_decimals(panel)}

@@ -47,7 +47,7 @@ class Panel:
     decimals: int | None = None
     band: tuple[str, str] | None = None  # legends of two lines with the space between them filled
     dashed: tuple[str, ...] = ()  # beginnings of legends that are targets, not measurements
-    hidden: tuple[str, ...] = ()  # columns
+    hidden: tuple[str, ...] = ()  # titles of columns that only bring their labels
     links: tuple = ()  # (column, title, url)
     empty: str | None = None
 
@@ -79,6 +79,7 @@ class Variable:
     series: str  # a selector; the values of `name` in it are the choices
     # What `All` stands for. None: everything in the list, so that variables further left narrow it.
     every: str | None = ".*"
+    empty: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

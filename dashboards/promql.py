@@ -69,7 +69,7 @@ class Binary:
     right: object
     bool: bool
     on: list | None
-    group: list  # labels of group_left
+    group: list | None  # labels of group_left; None: one to one
 
 
 class Parser:
@@ -101,7 +101,7 @@ class Parser:
             return self.unary()
         left = self.binary(level + 1)
         while operator := self.accept(*BINARY[level]):
-            is_bool, on, group = bool(self.accept("bool")), None, []
+            is_bool, on, group = bool(self.accept("bool")), None, None
             if self.accept("on"):
                 on = self.labels()
                 if self.accept("group_left"):
@@ -111,7 +111,7 @@ class Parser:
 
     def unary(self):
         if self.accept("-"):
-            return Binary("*", Number(-1), self.unary(), False, None, [])
+            return Binary("*", Number(-1), self.unary(), False, None, None)
         return self.operand()
 
     def operand(self):

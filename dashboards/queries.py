@@ -35,11 +35,7 @@ def queries(values, interval, window):
             yield entry(f"annotation: {one.name}", "A", expressions.rendered(one.expr, names), one.empty)
         for one in dashboard.variables:
             series = re.fullmatch(r"label_values\((.*), \w+\)", grafana.variable(one, names)["definition"])[1]
-            yield entry(f"variable: {one.name}", "A", series, grafana_empty(one))
-
-
-def grafana_empty(variable):
-    return "no operation was slow" if variable.name == "db" else None
+            yield entry(f"variable: {one.name}", "A", series, one.empty)
 
 
 def main():

@@ -29,8 +29,9 @@ def events(metric):
 
 BY_KIND = f"{BY_SET}, kind"
 LEASES = f"sum by ({BY_SET}) (tidemark_archiver_lease_held {JOINED})"
-SNAPSHOT_AGE = "({}) / {}".format(age("backup_last_success_timestamp_seconds", BY_SET, '{kind="snapshot"}'),
-                                  newest("backup_expected_interval_seconds", BY_SET, '{kind="snapshot"}'))
+SNAPSHOTS_ONLY = '{kind="snapshot"}'
+SNAPSHOT_AGE = (f"({age('backup_last_success_timestamp_seconds', BY_SET, SNAPSHOTS_ONLY)})"
+                f" / {newest('backup_expected_interval_seconds', BY_SET, SNAPSHOTS_ONLY)}")
 FAILED_DRILLS = newest("restore_drill_last_verdict", BY_SET, '{verdict=~"fail|inconclusive"}')
 WINDOW_SHARE = f"tidemark:pitr_window_seconds:max / {newest('pitr_window_target_seconds')}"
 
@@ -63,14 +64,14 @@ FINE = Row("Is it fine?", (
 ))
 
 RESTORABLE = Row("What can be restored", (
-    graph("How far back, how near to now", "The filled band is the newest unbroken restore window, as age: its lower edge is how near to now one can restore, its upper edge how far back. "
-          "A gap lifts nothing out of the band: the upper edge falls to where history goes on, and the line of the last gap begins.", (
-              (f"max by ({BY_SET}) (time() - tidemark_pitr_window_start_timestamp_seconds)", f"{SET} from", None, None, (), NO_SNAPSHOT),
-              (f"min by ({BY_SET}) (time() - tidemark_pitr_window_end_timestamp_seconds)", f"{SET} to", None, None, (), NO_SNAPSHOT),
-              (f"max by ({BY_SET}) (time() - tidemark_backup_oldest_timestamp_seconds{{kind=\"snapshot\"}})", f"oldest snapshot {SET}", None, None, (), NO_SNAPSHOT),
-              (age("archive_gap_last_timestamp_seconds"), f"last gap {SET}", None, None, (), NO_GAP),
-              (newest("pitr_window_target_seconds"), f"promised {SET}", None, None, (), "no window is configured")), "s", width=12, height=10,
-          band=("/ to$/", "/ from$/"), dashed=("promised", "last gap", "oldest"), alerts=("PitrWindowShort", "ArchiveGap")),
+    graph("How far back, how near to now", "The filled band is how old the moments are that can be restored in all chosen sets: its lower edge is how near to now, its upper edge how far back without a gap. "
+          "After a gap the upper edge falls down to the snapshot with which history goes on, and the line of the last gap begins.", (
+              (f"min({age('pitr_window_start_timestamp_seconds')})", "restorable from", None, None, (), NO_SNAPSHOT),
+              (f"max({age('pitr_window_end_timestamp_seconds')})", "restorable to", None, None, (), NO_SNAPSHOT),
+              (f"min({age('backup_oldest_timestamp_seconds', BY_SET, SNAPSHOTS_ONLY)})", "oldest snapshot", None, None, (), NO_SNAPSHOT),
+              (f"min({age('archive_gap_last_timestamp_seconds')})", "last gap", None, None, (), NO_GAP),
+              (f"max({newest('pitr_window_target_seconds')})", "promised", None, None, (), "no window is configured")), "s", width=12, height=10,
+          band=("restorable to", "restorable from"), dashed=("promised", "last gap", "oldest"), alerts=("PitrWindowShort", "ArchiveGap")),
     table("Restore windows", "Moments from and to which every one can be restored. More than one window: there is a gap between them; `dr-cli status` lists all of them.", {
         "From": Query(f"{newest('pitr_window_start_timestamp_seconds')} * 1000", unit="dateTimeAsIso", empty=NO_SNAPSHOT),
         "To": Query(f"{newest('pitr_window_end_timestamp_seconds')} * 1000", unit="dateTimeAsIso", empty=NO_SNAPSHOT),
@@ -95,8 +96,8 @@ POINT = Row("Recovery point", (
           steps=rising(limit("archive_idle_seconds")), alerts=("ArchiveStalled",)),
     graph("Oplog headroom", "Oplog between its oldest entry and what is archived: at 0 there is a gap for ever. An archiver that keeps up has all of the window (dashed); while the oplog is young both grow.", (
         ("tidemark:oplog_headroom_seconds:min", SET), ("tidemark:oplog_window_seconds:max", f"window {SET}")), "s", dashed=("window",), alerts=("ArchiveGapImminent",),
-          steps=rising(limit("gap_horizon_seconds"))),
-    graph("Time within the objective", "Share of the shown range's seconds in which the archive lag was good; unknown is not good.", ((
+          steps=falling(red=limit("gap_horizon_seconds"))),
+    graph("Time within the objective", "Share of seconds in which the archive lag was within its objective; unknown is not good. The line is what is promised over 30 days.", ((
         f"sum by ({BY_SET}) (rate(tidemark_rpo_good_seconds_total[$__rate_interval])) / (sum by ({BY_SET}) (rate(tidemark_rpo_observed_seconds_total[$__rate_interval])) > 0)", SET),),
           "percentunit", steps=falling(limit("rpo_objective")), alerts=("RpoBudgetBurn",)),
     graph("Recovery point: burn rate", BURN, burn_queries("rpo"), "none", steps=rising(6, 14.4), alerts=("RpoBudgetBurn",)),
@@ -114,7 +115,7 @@ ARCHIVING = Row("Archiving", (
     graph("Entries archived", "Oplog entries per second.", ((of_set("slice_entries_total"), SET),), "ops"),
     graph("Slices", "Published; yielded: another sidecar had archived the same.", ((of_set("slices_published_total"), f"{SET} published"), (of_set("slices_yielded_total"), f"{SET} yielded")), "ops"),
     graph("Failed attempts to publish", "Each is tried again.", ((events("publish_failures_total"), SET),), bars=True, alerts=("ArchiveStalled", "RepositoryUnavailable")),
-    states("Who archives", "One line for each sidecar; exactly one of a set shall be green.", (("tidemark_archiver_lease_held", TARGET),), ((0, "stands by", "text"), (1, "archives", "green")),
+    states("Sidecars that archive", "One line for each sidecar; exactly one of a set shall be green.", (("tidemark_archiver_lease_held", TARGET),), ((0, "stands by", "text"), (1, "archives", "green")),
            width=8, alerts=("ArchiverLeaseCount",)),
     graph("Take-overs", "Leases lost to another sidecar, and the epoch of the lease: each holder has the next one.", (
         (events("archiver_leases_lost_total"), f"{SET} lost"), (f"max by ({BY_SET}) (tidemark_archiver_lease_epoch {JOINED})", f"{SET} epoch")), alerts=("ArchiverLeaseCount",)),
@@ -140,7 +141,7 @@ SNAPSHOTS = Row("Snapshots and references", (
         ("tidemark:snapshot_duration_seconds:max", SET, None, None, (), NO_SNAPSHOT),
         (f"time() - min by ({BY_KIND}) (tidemark_backup_started_timestamp_seconds)", f"running {KIND}", None, None, (), IDLE)), "s", dashed=("running",), alerts=("BackupStuck",)),
     graph("Progress of what runs", "Share of the collections that is done; and 1 while a snapshot is taken.", (
-        (newest("backup_progress_ratio", BY_KIND), KIND, None, None, (), IDLE), ("tidemark:snapshot_running:max", f"{SET} runs", None, None, (), NO_SNAPSHOT)), "percentunit", alerts=("BackupStuck",)),
+        (newest("backup_progress_ratio", BY_KIND), KIND, None, None, (), IDLE), ("tidemark:snapshot_running:max", f"{SET} runs")), "percentunit", alerts=("BackupStuck",)),
     graph("Size of the newest snapshot", "Plain bytes of the documents, and what is stored of them.", (
         ("tidemark:snapshot_bytes:max", f"{SET} plain", None, None, (), NO_SNAPSHOT), (f"max by ({BY_SET}) (tidemark_snapshot_stored_bytes {JOINED})", f"{SET} stored", None, None, (), NO_SNAPSHOT)),
           "bytes", alerts=("BackupSizeAnomaly",)),

@@ -93,7 +93,7 @@ STORAGE = Row("Storage", (
           steps=falling(limit("disk_horizon_seconds")), alerts=("DiskFilling",), empty="the free space does not shrink"),
     graph("Databases on disk", "Bytes of collections; the 15 largest, the rest as `__other__`.", (Query(largest("storage_bytes"), "{{cluster}} {{db}}"),), "bytes", stacked=True),
     graph("Indexes on disk", "What should fit into memory.", (Query(largest("index_bytes"), "{{cluster}} {{db}}"),), "bytes", stacked=True),
-    graph("Documents", "By the metadata of the collections.", (Query(largest("objects"), "{{cluster}} {{db}}"),), stacked=True),
+    graph("Documents stored", "By the metadata of the collections.", (Query(largest("objects"), "{{cluster}} {{db}}"),), stacked=True),
     table("Databases", "The largest copy of each.", {
         "Data": Query("max by (namespace, cluster, db) (tidemark_db_data_bytes)", unit="bytes"),
         "On disk": Query("max by (namespace, cluster, db) (tidemark_db_storage_bytes)", unit="bytes"),

@@ -84,7 +84,7 @@ TRENDS = Row("Trends", (
     graph("Operations", "Operations of clients.", (('sum by (namespace, cluster) (rate(tidemark_ops_total{source="client"}[$__rate_interval]))', "{{namespace}} {{cluster}}"),), "ops"),
     graph("Free disk", "Free share of the fullest volume of each cluster.",
           (("min by (namespace, cluster) (tidemark_data_volume_free_bytes / tidemark_data_volume_size_bytes)", "{{namespace}} {{cluster}}"),), "percentunit",
-          steps=rising(limit("disk_critical_ratio"), limit("disk_warning_ratio")), alerts=("DiskFilling",), empty="no sidecar has --data-path"),
+          steps=falling(limit("disk_warning_ratio"), limit("disk_critical_ratio")), alerts=("DiskFilling",), empty="no sidecar has --data-path"),
     table("Versions of mongod", "More than one version or feature compatibility version in a cluster: an upgrade is not finished.",
           {"Servers": Query("count by (namespace, cluster, version, edition, storage_engine, fcv) (tidemark_mongod_info)")}, width=8),
     table("Versions of Tidemark", "Sidecars and node agents by version.", {"Processes": Query("count by (job, namespace, version) (tidemark_build_info)")}, width=8),

@@ -50,7 +50,7 @@ MEMBERS_ROW = Row("Members", (
         "State": Query(f"min by ({BY_SET}, member) (tidemark_replset_member_state)", mappings=MEMBER_STATES),
         "Lag": Query(highest("tidemark_replset_member_lag_seconds"), unit="s"),
         "Slowest heartbeat": Query(highest("tidemark_replset_member_ping_seconds"), unit="s", empty=ALONE),
-    }, within=ONE_MEMBER, hidden=("Value #A",)),
+    }, within=ONE_MEMBER, hidden=("Configured",)),
 ))
 
 LAGS = Row("Replication lag", (
@@ -60,7 +60,7 @@ LAGS = Row("Replication lag", (
         (highest("tidemark_replset_member_lag_seconds"), f"{MEMBER} applied"),
         (highest("tidemark_replset_member_durable_lag_seconds"), f"{MEMBER} journaled"),
         (highest("tidemark_replset_member_written_lag_seconds"), f"{MEMBER} written", None, None, (), NEWER)), "s", within=ONE_MEMBER),
-    graph("Majority commit lag", "On the primary: how far the majority commit point is behind what it has applied.",
+    graph("Majority commit lag over time", "On the primary: how far the majority commit point is behind what it has applied.",
           ((f"max by ({BY_SET}) (tidemark_replset_majority_commit_lag_seconds {PRIMARY})", SET),), "s",
           steps=rising(limit("writes_lag_seconds"), limit("majority_lag_seconds")), alerts=("MajorityCommitStalled",)),
     graph("Lag as a share of the oplog window", "At 100 % the member has fallen off the oplog and needs an initial sync. Counts only once the oplog is full.",
@@ -80,7 +80,7 @@ LAGS = Row("Replication lag", (
 ))
 
 OPLOG = Row("Oplog", (
-    graph("Oplog window", "Newest minus oldest entry of each member. Until the oplog is full it grows, and says nothing about how long a member may be away.", (
+    graph("Oplog window of each member", "Newest minus oldest entry of each member. Until the oplog is full it grows, and says nothing about how long a member may be away.", (
         (WINDOW, TARGET), ("tidemark_oplog_min_retention_seconds", f"promised {TARGET}", None, None, (), "no retention is configured")), "s", dashed=("promised",),
           alerts=("OplogWindowShort",), within=ONE_TARGET),
     graph("Oplog in use", "Bytes of the entries as a share of the limit: from 95 % on old entries are overwritten.", (

@@ -24,21 +24,21 @@ FINE = Row("Is it fine?", (
 ))
 
 SIDECARS = Row("Sidecars", (
-    table("Sidecars", "What each one does and sees.", {
+    table("What sidecars do and see", "One line for each.", {
         "mongod answers": Query("max by (namespace, cluster, pod, instance) (tidemark_mongod_up)", mappings=YES_NO),
         "Credentials accepted": Query("max by (namespace, cluster, pod, instance) (tidemark_mongod_authorized)", mappings=YES_NO, empty="no server is up"),
         "Archive answers": Query("max by (namespace, cluster, pod, instance) (tidemark_repository_up)", mappings=YES_NO, empty="no archive was asked yet"),
         "Archives": Query("max by (namespace, cluster, pod, instance) (tidemark_archiver_lease_held)", mappings=((0, "stands by", "text"), (1, "archives", "green"))),
         "Knows the backups": Query("max by (namespace, cluster, pod, instance) (tidemark_backup_catalog_loaded)", mappings=((0, "no", "text"), (1, "yes", "green"))),
         "Version": Query("max by (namespace, cluster, pod, instance, version) (tidemark_build_info)"),
-    }, hidden=("Value #F",), alerts=("MongodAccessDenied", "SidecarAbsent")),
+    }, hidden=("Version",), alerts=("MongodAccessDenied", "SidecarAbsent")),
     table("What they back up", "Lineage of each replica set: a new one after a set was made anew.", {
         "Sidecars": Query("count by (namespace, cluster, replset, lineage) (tidemark_lineage_info)", empty="no archive is open")}, width=12, height=6),
     states("Scraped", "A gap: Prometheus does not know the target any more.", ((SCRAPED, "{{job}} {{pod}} {{instance}}"),), ((0, "NO", "red"), (1, "yes", "green")), width=12, height=6, alerts=("SidecarAbsent",)),
 ))
 
 COLLECTORS = Row("Collectors", (
-    table("Collectors", "Each reads one part of the server in the background; a scrape serves the last complete snapshot.", {
+    table("Each collector", "Each reads one part of the server in the background; a scrape serves the last complete snapshot.", {
         "Succeeds": Query("min by (collector, namespace, cluster, pod, instance) (tidemark_collector_success)", mappings=YES_NO),
         "Duration": Query("max by (collector, namespace, cluster, pod, instance) (tidemark_collector_duration_seconds)", unit="s"),
         "Age": Query("max by (collector, namespace, cluster, pod, instance) (time() - tidemark_collector_last_success_timestamp_seconds)", unit="s"),
@@ -51,7 +51,7 @@ COLLECTORS = Row("Collectors", (
           alerts=("MongodAccessDenied",)),
     graph("Connections to mongod", "Held open by collectors; never more than 2.", (("tidemark_mongo_pool_connections", TARGET),), steps=rising(3)),
     graph("Series", "Kept; dashed: the limit.", (("tidemark_series_active", TARGET), ("tidemark_series_limit", f"limit {TARGET}")), dashed=("limit",), alerts=("SeriesCapHit",)),
-    graph("Series left out", "By metric.", (("sum by (metric) (increase(tidemark_series_dropped_total[$__rate_interval]))", "{{metric}}"),), bars=True, alerts=("SeriesCapHit",)),
+    graph("Series left out by metric", "Because there were too many.", (("sum by (metric) (increase(tidemark_series_dropped_total[$__rate_interval]))", "{{metric}}"),), bars=True, alerts=("SeriesCapHit",)),
     graph("Size of a scrape", "Of the answer before this one.", (("tidemark_scrape_bytes", TARGET),), "bytes"),
     graph("Scrapes", "Answers per second; twice as many as expected: two Prometheus scrape it.", (("rate(tidemark_scrapes_total[$__rate_interval])", TARGET),), "reqps"),
 ))
@@ -69,7 +69,7 @@ AGENTS = Row("Node agents", (
     graph("Files", "Followed; beyond the limit; unreadable.", (
         ("tidemark_log_files", f"{OF_AGENT} followed"), ("tidemark_log_files_not_followed", f"{OF_AGENT} beyond the limit"), ("tidemark_log_files_unreadable", f"{OF_AGENT} unreadable")), empty=NO_AGENT),
     graph("Pods", "With numbers at each agent.", (("tidemark_agent_watched_pods", OF_AGENT),), empty=NO_AGENT),
-    graph("Series left out", "Of the answer of an agent.", (("tidemark_agent_series_dropped", OF_AGENT),), steps=rising(1), alerts=("SeriesCapHit",), empty=NO_AGENT),
+    graph("Series an agent left out", "Of its last answer.", (("tidemark_agent_series_dropped", OF_AGENT),), steps=rising(1), alerts=("SeriesCapHit",), empty=NO_AGENT),
 ))
 
 DASHBOARD = Dashboard("tidemark-sidecar", "Tidemark / Sidecar and node agent", "Whether what is shown elsewhere is current and whole, and what watching costs.",

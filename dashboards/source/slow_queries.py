@@ -3,7 +3,7 @@
 from model import Dashboard, Query, Row, Variable, graph, heatmap, limit, rising, stat, table
 from source.shared import ALERT, BURN, ELECTION, INSTANCE, POD, SETS, TARGET, burn_queries
 
-DB = Variable("db", "Database", "tidemark_slow_ops_total")
+DB = Variable("db", "Database", "tidemark_slow_ops_total", empty="nothing was slow")
 BOUND = limit("latency_bound")
 NAMESPACE = "{{db}}.{{coll}}"
 # The command around updates and deletes; each slow statement in it has a line of its own.
@@ -13,11 +13,13 @@ RECENT = "8.0 and newer only"
 
 
 def quantile(q, metric="tidemark_op_latency_seconds", types="read|write"):
-    return f'histogram_quantile({q}, sum by (type, le) (rate({metric}_bucket{{type=~"{types}"}}[$__rate_interval])))'
+    equal = "=~" if "|" in types else "="
+    return f'histogram_quantile({q}, sum by (type, le) (rate({metric}_bucket{{type{equal}"{types}"}}[$__rate_interval])))'
 
 
 def rate(metric, by="db, coll", matchers=ONCE):
-    return f"sum by ({by}) (rate(tidemark_{metric}{matchers}[$__rate_interval]))"
+    grouped = f"sum by ({by}) " if by else "sum"
+    return f"{grouped}(rate(tidemark_{metric}{matchers}[$__rate_interval]))"
 
 
 def top(metric, by="db, coll", matchers=ONCE):
@@ -37,7 +39,7 @@ FINE = Row("Is it fine?", (
          "sum(rate(tidemark_docs_examined_total[$__rate_interval])) / clamp_min(sum(rate(tidemark_docs_returned_total[$__rate_interval])), 1)", steps=rising(100, limit("scan_ratio")),
          alerts=("QueryScanRatioHigh",)),
     stat("Slow operations", "Per second, as the servers log them (slowms, sampleRate).", f"sum(rate(tidemark_slow_ops_total{ONCE}[$__rate_interval]))", "ops", unknown="none logged, or no agent",
-         within=(), empty=NO_SLOW),
+         empty=NO_SLOW),
     stat("Of these collection scans", "Share of slow operations that read a whole collection.",
          'sum(rate(tidemark_slow_ops_total{op!="write_command",plan="COLLSCAN"}[$__rate_interval])) / (sum(rate(tidemark_slow_ops_total{op!="write_command"}[$__rate_interval])) > 0)',
          "percentunit", unknown="none logged, or no agent", steps=rising(0.1, 0.5), alerts=("NewCollscan",), empty=NO_SLOW),
@@ -49,7 +51,7 @@ ALL = Row("All operations, from the server", (
     graph("Latency of reads", "Of all reads at the chosen instances.", tuple((quantile(q, types="read"), name) for q, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))), "s", empty=IDLE),
     graph("Latency of writes", "Of all writes at the chosen instances.", tuple((quantile(q, types="write"), name) for q, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))), "s", empty=IDLE),
     graph("Latency of commands and transactions", "99th percentile.", ((quantile(0.99, types="command|transaction"), "{{type}} 99 %"),), "s", empty="there are none"),
-    graph(f"Slower than {BOUND:g} s", "Share of reads and writes; the line is the objective.", ((SLOW_SHARE, "share"),), "percentunit",
+    graph(f"Slower than {BOUND:g} s over time", "Share of reads and writes; the line is the objective.", ((SLOW_SHARE, "share"),), "percentunit",
           steps=rising(round(1 - limit("latency_objective"), 6)), alerts=("LatencyBudgetBurn",), empty=IDLE),
     graph("Latency: burn rate", BURN, burn_queries("latency"), "none", steps=rising(6, 14.4), alerts=("LatencyBudgetBurn",)),
     graph("Time at work", f"99th percentile without waiting for locks, tickets and write concern; {RECENT}. Far below the latency: operations wait.",
@@ -62,7 +64,7 @@ ALL = Row("All operations, from the server", (
     graph("Documents and keys", "Examined against returned.", (
         ("sum(rate(tidemark_docs_examined_total[$__rate_interval]))", "documents examined"), ("sum(rate(tidemark_keys_examined_total[$__rate_interval]))", "keys examined"),
         ("sum(rate(tidemark_docs_returned_total[$__rate_interval]))", "documents returned")), "ops"),
-    graph("Documents read for each returned", "By instance; the alert also asks for many documents per second.", ((
+    graph("Documents read for each returned, by instance", "By instance; the alert also asks for many documents per second.", ((
         "rate(tidemark_docs_examined_total[$__rate_interval]) / clamp_min(rate(tidemark_docs_returned_total[$__rate_interval]), 1)", TARGET),), "short",
           steps=rising(limit("scan_ratio")), alerts=("QueryScanRatioHigh",)),
     graph("Collection scans and sorts", "Scans of whole collections (tailable cursors scan by nature), sorts without an index, sorts that spilled to disk (6.2 and newer).", (
@@ -80,9 +82,9 @@ SLOW = Row("Slow operations, from the logs", (
     graph("Number by collection", "Slow operations per second; the ten most.", ((top("slow_ops_total"), NAMESPACE),), "ops", stacked=True, empty=NO_SLOW),
     graph("Number by plan", "COLLSCAN: a whole collection was read.", ((rate("slow_ops_total", "plan"), "{{plan}}"),), "ops", stacked=True, empty=NO_SLOW),
     graph("Where the time went", "Seconds per second, waits stacked. The dashed line is all of the time; servers before 8.0 do not say how much of it was work.", (
-        *((rate(f"slow_op_{part}_seconds_total", "job"), name) for part, name in WAITS), (rate("slow_op_duration_seconds_sum", "job"), "all of it")),
+        *((rate(f"slow_op_{part}_seconds_total", ""), name) for part, name in WAITS), (rate("slow_op_duration_seconds_sum", ""), "all of it")),
           "none", width=12, stacked=True, dashed=("all of it",), empty=NO_SLOW),
-    graph("What the work was", "Parts of the time at work; they may overlap, so they are not stacked.", tuple((rate(f"slow_op_{part}_seconds_total", "job"), name) for part, name in INSIDE),
+    graph("What the work was", "Parts of the time at work; they may overlap, so they are not stacked.", tuple((rate(f"slow_op_{part}_seconds_total", ""), name) for part, name in INSIDE),
           "none", width=12, empty=NO_SLOW),
     graph("95th percentile", "Duration of slow operations by kind.", ((
         f"histogram_quantile(0.95, sum by (op, le) (rate(tidemark_slow_op_duration_seconds_bucket{ONCE}[$__rate_interval])))", "{{op}}"),), "s", empty=NO_SLOW),
@@ -97,7 +99,7 @@ SLOW = Row("Slow operations, from the logs", (
     graph("What was noted", "Sorts without index, spills to disk, several plans tried, replanned, errors. An update counts again with the command around it.",
           ((rate("slow_op_flags_total", "flag", ""), "{{flag}}"),), "ops", empty=NO_SLOW),
     graph("Conflicts and yields", "Write conflicts and yields of slow operations.", (
-        (rate("slow_op_write_conflicts_total", "job"), "write conflicts"), (rate("slow_op_yields_total", "job"), "yields")), "ops", empty=NO_SLOW),
+        (rate("slow_op_write_conflicts_total", ""), "write conflicts"), (rate("slow_op_yields_total", ""), "yields")), "ops", empty=NO_SLOW),
     graph("Write conflicts of all operations", "Writes that were tried again.", (("rate(tidemark_write_conflicts_total[$__rate_interval])", TARGET),), "ops"),
 ))
 
