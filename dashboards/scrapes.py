@@ -34,6 +34,16 @@ def members(labels):
     return [3] if labels.get("arbiter") == "true" else range(3)
 
 
+def rare():
+    """What no golden scrape has at that moment, such as an initial sync, or what only a newer server says: as the primary would serve it."""
+    values = {"replset": "golden", "member": "mongo-1:27017", "sync_source": "mongo-2:27017", "kind": "snapshot", "type": "read", "mode": "read",
+              "reason": "max_time"}
+    seen = {metric.name for scrape in SCRAPES for metric, _ in lines(scrape)}
+    for metric in catalogue.metrics().values():
+        if metric.served_by == catalogue.SIDECAR and metric.name not in seen:
+            yield metric, {label: values[label] for label in metric.labels}
+
+
 def agent():
     """What a node agent serves: docs/slow-queries.md, with one value for each label."""
     values = {"db": "shop", "coll": "orders", "op": "find", "plan": "COLLSCAN", "flag": "sort_stage", "shape": "0123456789abcdef", "result": "parsed"}
@@ -44,19 +54,23 @@ def agent():
 
 
 def series():
-    """Entries for `input_series`: counters grow, moments lie in the past, anything else is 1."""
+    """Entries for `input_series`: counters grow, free disk shrinks, anything else is 1."""
     found = {}
     for index, scrape in enumerate(SCRAPES):
         for metric, labels in lines(scrape):
             add(found, metric, {**target(index), **labels}, 1 if index == 0 else 2)
         found[written("up", target(index))] = f"1+0x{MINUTES}"
+    for metric, labels in rare():
+        add(found, metric, {**target(0), **labels}, 1)
     for metric, labels in agent():
         add(found, metric, labels, 1)
     return [{"series": name, "values": values} for name, values in found.items()]
 
 
 def add(found, metric, labels, state):
-    growing, constant = f"0+30x{MINUTES}", f"{state if metric.name == 'tidemark_replset_self_state' else 1}+0x{MINUTES}"
+    growing, constant = f"0+3000x{MINUTES}", f"{state if metric.name == 'tidemark_replset_self_state' else 1}+0x{MINUTES}"
+    if metric.name == "tidemark_data_volume_free_bytes":
+        constant = f"1000-1x{MINUTES}"
     if metric.kind == "histogram":
         bounds = test_dashboards.latency_bounds() if metric.name.startswith("tidemark_op_") else BOUNDS
         for bound in (*(bound if isinstance(bound, str) else f"{bound:g}" for bound in bounds), "+Inf"):
