@@ -60,7 +60,7 @@ def variable(one, names):
     query = f"label_values({series}, {one.name})"
     return {"name": one.name, "label": one.label, "type": "query", "datasource": DATASOURCE, "definition": query,
             "query": {"query": query, "refId": "values"}, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True,
-            "allValue": one.every, "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "hide": 0, "options": [],
+            **({} if one.every is None else {"allValue": one.every}), "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "hide": 0, "options": [],
             "skipUrlSync": False}
 
 
@@ -72,7 +72,7 @@ def of_grafana():
 def annotation(one, names):
     return {"name": one.name, "datasource": DATASOURCE, "enable": one.shown, "hide": False, "iconColor": one.color,
             "expr": expressions.rendered(one.expr, names), "titleFormat": one.title, "textFormat": "", "tagKeys": one.tags,
-            "useValueForTime": "on" if one.at_value else False, "step": "60s"}
+            "useValueForTime": one.at_value, "step": "60s"}
 
 
 def laid_out(dashboard, names):

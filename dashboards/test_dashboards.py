@@ -116,7 +116,7 @@ class Linter(unittest.TestCase):
         """Where single servers are shown. `All` is the list and not `.+`, so that the choice of a set narrows it."""
         for uid in ("tidemark-replica-set", "tidemark-slow-queries", "tidemark-engine", "tidemark-sidecar"):
             instance = next(one for one in DOCUMENTS[uid]["templating"]["list"] if one["name"] == "instance")
-            self.assertEqual((instance["label"], instance["multi"], instance["allValue"]), ("Instance", True, None), uid)
+            self.assertEqual((instance["label"], instance["multi"], instance.get("allValue")), ("Instance", True, None), uid)
 
     def test_template_label_promql_rule(self):
         """That what is inside parses is asked of promtool, below."""

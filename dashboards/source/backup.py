@@ -43,7 +43,7 @@ FINE = Row("Is it fine?", (
          alerts=("ArchiveStalled", "RpoBudgetBurn")),
     stat("Who archives", "Sidecars that hold the archiver lease, in the set with the fewest. It must be one.", f"min({LEASES})",
          mappings=((0, "NOBODY", "red"), (1, "one", "green")), steps=falling(red=1), alerts=("ArchiverLeaseCount",)),
-    stat("Archive answers", "Sidecars to which the object store last refused or gave no answer.", "sum(tidemark_repository_up == bool 0)", mappings=((0, "to all", "green"),),
+    stat("Sidecars without archive", "Sidecars to which the object store last refused or gave no answer.", "sum(tidemark_repository_up == bool 0)", mappings=((0, "none", "green"),),
          steps=rising(1), alerts=("RepositoryUnavailable",), unknown="not asked yet"),
     stat("Missing in the archive", "Whether something that was once archived is gone: somebody deleted backups.", "max(tidemark_archive_shortfall)",
          mappings=((0, "nothing", "green"), (1, "BACKUPS ARE GONE", "red")), steps=rising(red=1), alerts=("ArchiveShortfall",)),
