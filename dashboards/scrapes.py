@@ -41,7 +41,7 @@ def rare():
     seen = {metric.name for scrape in SCRAPES for metric, _ in lines(scrape)}
     for metric in catalogue.metrics().values():
         if metric.served_by == catalogue.SIDECAR and metric.name not in seen:
-            yield metric, {label: values[label] for label in metric.labels}
+            yield metric, {label: values.get(label, "some") for label in metric.labels}
 
 
 def agent():
