@@ -8,11 +8,20 @@ import dataclasses
 import functools
 import pathlib
 import re
-
-import yaml
+import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent
 REPOSITORY = ROOT.parent
+
+try:
+    import yaml
+except ModuleNotFoundError:
+    # So that scripts and tests need no environment of their own.
+    found = subprocess.run([REPOSITORY / "scripts/fetch-pyyaml.sh"], stdout=subprocess.PIPE, text=True, check=True)
+    sys.path.append(found.stdout.split("\n")[-2])
+    import yaml
+
 # Given by the scrape (docs: alerts/README.md), whatever the metric.
 TARGET_LABELS = ("job", "instance", "namespace", "cluster", "pod")
 SIDECAR, POD_LOG, AGENT = "sidecar", "pod log", "agent"

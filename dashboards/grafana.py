@@ -104,7 +104,9 @@ def drawn(panel, names, within):
 def described(panel):
     alerts = f" Alert{'s' if len(panel.alerts) > 1 else ''}: {', '.join(panel.alerts)}." if panel.alerts else ""
     empty = f" Empty when: {panel.empty}." if panel.empty else ""
-    return panel.description + alerts + empty
+    reasons = dict.fromkeys(query.empty for query in panel.queries if query.empty and query.empty != panel.empty)
+    parts = f" {'Empty' if len(panel.queries) == 1 else 'In part empty'} when: {'; '.join(reasons)}." if reasons else ""
+    return panel.description + alerts + empty + parts
 
 
 def target(panel, query, index, names, within):

@@ -85,7 +85,7 @@ MEMBER_STATES = (
 YES_NO = ((0, "no", "red"), (1, "yes", "green"))
 
 BURN_WINDOWS = (("1h", "1 h"), ("6h", "6 h"), ("3d", "3 d"))
-UNRECORDED = "alerts/generated/rules.yaml is not loaded, or recorded less than the window"
+UNRECORDED = "alerts/generated/rules.yaml is not loaded"
 
 
 def burn_queries(name):
