@@ -30,7 +30,7 @@ def document(dashboard):
         "liveNow": False,
         "weekStart": "",
         "links": dashboard_links(),
-        "templating": {"list": [datasource(), *(variable(one, names) for one in dashboard.variables)]},
+        "templating": {"list": [datasource(), *variables(dashboard)]},
         "annotations": {"list": [of_grafana(), *(annotation(one, names) for one in dashboard.annotations)]},
         "panels": laid_out(dashboard, names),
     }
@@ -53,10 +53,16 @@ def datasource():
             "includeAll": False, "multi": False, "options": [], "refresh": 1, "regex": "", "skipUrlSync": False}
 
 
-def variable(one, names):
-    # Narrowed by the variables to the left of it; its own label stays open.
-    others = names - {one.name}
-    series = one.series if one.series.startswith("{") else expressions.rendered(one.series, others)
+def variables(dashboard):
+    """Each narrowed by those to the left of it: Grafana cannot resolve circles."""
+    left = set()
+    for one in dashboard.variables:
+        yield variable(one, frozenset(left))
+        left.add(one.name)
+
+
+def variable(one, left):
+    series = one.series if one.series.startswith("{") else expressions.rendered(one.series, left)
     query = f"label_values({series}, {one.name})"
     return {"name": one.name, "label": one.label, "type": "query", "datasource": DATASOURCE, "definition": query,
             "query": {"query": query, "refId": "values"}, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True,
@@ -71,7 +77,7 @@ def of_grafana():
 
 def annotation(one, names):
     return {"name": one.name, "datasource": DATASOURCE, "enable": one.shown, "hide": False, "iconColor": one.color,
-            "expr": expressions.rendered(one.expr, names), "titleFormat": one.title, "textFormat": "", "tagKeys": one.tags,
+            "expr": expressions.rendered(one.expr, names, one.within), "titleFormat": one.title, "textFormat": "", "tagKeys": one.tags,
             "useValueForTime": one.at_value, "step": "60s"}
 
 

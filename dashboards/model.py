@@ -69,6 +69,7 @@ class Annotation:
     tags: str
     at_value: bool = True
     shown: bool = True
+    within: tuple[str, ...] = ()
     empty: str | None = None
 
 

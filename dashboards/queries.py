@@ -32,9 +32,9 @@ def queries(values, interval, window):
                 text = expressions.rendered(query.expr, names, within)
                 yield entry(panel.title, grafana.letter(index), text, query.empty or panel.empty)
         for one in dashboard.annotations:
-            yield entry(f"annotation: {one.name}", "A", expressions.rendered(one.expr, names), one.empty)
-        for one in dashboard.variables:
-            series = re.fullmatch(r"label_values\((.*), \w+\)", grafana.variable(one, names)["definition"])[1]
+            yield entry(f"annotation: {one.name}", "A", expressions.rendered(one.expr, names, one.within), one.empty)
+        for one, shown in zip(dashboard.variables, grafana.variables(dashboard), strict=True):
+            series = re.fullmatch(r"label_values\((.*), \w+\)", shown["definition"])[1]
             yield entry(f"variable: {one.name}", "A", series, one.empty)
 
 

@@ -126,6 +126,19 @@ class Linter(unittest.TestCase):
                     self.assertEqual(variable["query"]["query"], variable["definition"])
                     self.assertRegex(variable["definition"], rf"^label_values\(.+, {variable['name']}\)$", uid)
 
+    def test_choices_depend_on_variables_further_left_only(self):
+        for uid, document in DOCUMENTS.items():
+            left = set()
+            for variable in document["templating"]["list"]:
+                used = set(re.findall(r"\$(\w+)", variable.get("definition", "")))
+                self.assertEqual(used - left, set(), (uid, variable["name"]))
+                left.add(variable["name"])
+
+    def test_expressions_use_only_variables_that_are_there(self):
+        for uid, document in DOCUMENTS.items():
+            known = {one["name"] for one in document["templating"]["list"]} | {"__all", "__rate_interval", "__range", "__url_time_range", "__data", "__value"}
+            self.assertEqual(set(re.findall(r"\$\{?(\w+)", json.dumps(document))) - known, set(), uid)
+
     def test_template_on_time_change_reload_rule(self):
         for uid, document in DOCUMENTS.items():
             for variable in document["templating"]["list"]:

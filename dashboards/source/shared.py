@@ -58,7 +58,12 @@ DRILL = Annotation(
     empty="no drill was stored yet",
 )
 RESTART = Annotation(
-    "Restarts", f"max by ({BY_TARGET}) (time() - tidemark_mongod_uptime_seconds) * 1000", "purple", "mongod started", "cluster,pod,instance"
+    "Restarts",
+    f"max by ({BY_TARGET}) (time() - tidemark_mongod_uptime_seconds) * 1000",
+    "purple",
+    "mongod started",
+    "cluster,pod,instance",
+    within=("instance",),
 )
 ALERT = Annotation(
     "Alerts",
