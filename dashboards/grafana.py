@@ -65,7 +65,7 @@ def variable(one, left):
     series = one.series if one.series.startswith("{") else expressions.rendered(one.series, left)
     query = f"label_values({series}, {one.name})"
     return {"name": one.name, "label": one.label, "type": "query", "datasource": DATASOURCE, "definition": query,
-            "query": {"query": query, "refId": "values"}, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True,
+            "query": {"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"}, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True,
             **({} if one.every is None else {"allValue": one.every}), "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "hide": 0, "options": [],
             "skipUrlSync": False}
 
@@ -157,6 +157,7 @@ def as_stat(panel):
 
 
 def as_graph(panel):
+    # `last` may be nothing: the legend must not go on to show what a dead server said.
     custom = {"drawStyle": "bars" if panel.bars else "line", "lineInterpolation": "linear", "lineWidth": 1,
               "fillOpacity": 60 if panel.bars else 25 if panel.stacked else 0, "gradientMode": "none", "showPoints": "auto", "pointSize": 4,
               "spanNulls": False, "insertNulls": False, "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
@@ -173,7 +174,7 @@ def as_graph(panel):
         low, high = panel.band
         fill = [{"id": "custom.fillBelowTo", "value": low}, {"id": "custom.fillOpacity", "value": 30}]
         overrides.append({"matcher": {"id": "byName", "options": high}, "properties": fill})
-    options = {"legend": {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+    options = {"legend": {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["last", "max"]},
                "tooltip": {"mode": "multi", "sort": "desc"}}
     return {"fieldConfig": {"defaults": defaults, "overrides": overrides}, "options": options}
 

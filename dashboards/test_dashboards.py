@@ -363,6 +363,7 @@ class Honesty(unittest.TestCase):
         for where, panel in every_panel():
             if panel["type"] in ("timeseries", "state-timeline"):
                 self.assertIs(panel["fieldConfig"]["defaults"]["custom"]["spanNulls"], False, where)
+                self.assertNotIn("lastNotNull", panel["options"]["legend"].get("calcs", ()), where)
 
     def test_every_alert_is_named_where_its_annotation_links_to(self):
         for alert, uid in catalogue.alerts().items():
