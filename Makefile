@@ -2,7 +2,7 @@
 programs = $${CARGO_TARGET_DIR:-target}/release
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-alerts servers bench lint fmt soak
+.PHONY: help demo test test-alerts test-dashboards servers bench lint fmt soak
 
 help:  ## what can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,12 +16,17 @@ test: servers  ## all tests, against real replica sets and object stores
 	@cargo test --workspace --quiet --doc
 	@cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
 	@$(MAKE) --no-print-directory test-alerts
+	@$(MAKE) --no-print-directory test-dashboards
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
 	@cargo build --workspace --quiet
 	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" \
 	 && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
 	 && PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory alerts
+
+test-dashboards:  ## Grafana dashboards: drift, the rules of dashboard-linter, every expression with promtool
+	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
+	 && PROMTOOL="$$prometheus/promtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory dashboards
 
 servers:
 	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done
