@@ -5,7 +5,7 @@ use mongodb::error::{Error, ErrorKind, WriteFailure};
 use super::Tally;
 
 /// Codes with which a server of 4.4 to 8.x refuses what a random operation asks for.
-const REFUSALS: [i32; 35] = [
+const REFUSALS: [i32; 36] = [
     2,      // BadValue
     5,      // GraphContainsCycle: views
     9,      // FailedToParse
@@ -34,6 +34,7 @@ const REFUSALS: [i32; 35] = [
     263,    // OperationNotSupportedInTransaction
     303,    // FeatureNotSupported: 6.0 on clustered collections
     359,    // CannotConvertIndexToUnique
+    388,    // TransactionTooLargeForCache: of a small cache after a hundred histories
     10_003, // a capped document may not grow
     11_000, // DuplicateKey
     16_755, // 2dsphere: no geometry
