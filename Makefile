@@ -2,14 +2,18 @@
 programs = $${CARGO_TARGET_DIR:-target}/release
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-alerts test-dashboards servers bench lint fmt soak
+.PHONY: help demo demo-monitoring test test-alerts test-dashboards servers bench lint fmt soak
 
 help:  ## what can be done here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare (STORE=file|s3|azure)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
 	@$(programs)/demo $(if $(STORE),--store $(STORE)) $(ARGS)
+
+demo-monitoring:  ## a lag and a slow query: the alerts that arrive, pictures of the pages (ARGS='--out DIR --keep')
+	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
+	@$(programs)/demo-monitoring $(ARGS)
 
 test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet
@@ -29,7 +33,7 @@ test-dashboards:  ## Grafana dashboards: drift, the rules of dashboard-linter, e
 	 && PROMTOOL="$$prometheus/promtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory dashboards
 
 servers:
-	@for server in mongod versitygw azurite age; do scripts/fetch-$$server.sh >/dev/null || exit; done
+	@for server in mongod versitygw azurite age prometheus alertmanager pyyaml chromium; do scripts/fetch-$$server.sh >/dev/null || exit; done
 
 bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name peers)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Prints the folder that holds alertmanager and amtool as its last line: the one that ALERTMANAGER_BIN names, else that of
-# the Debian package, unpacked into the cache on first use. Needs no root. Safe to run side by side.
+# the Debian package, unpacked into the cache on first use. Needs no root. Safe to run side by side. Start alertmanager with
+# that folder as its working folder: Debian's reads its templates where the package would be installed, so the path in it is
+# replaced by one of the same length below the working folder.
 set -eu
 
 if [ -n "${ALERTMANAGER_BIN:-}" ]; then
@@ -9,12 +11,12 @@ if [ -n "${ALERTMANAGER_BIN:-}" ]; then
 fi
 
 directory="${TIDEMARK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidemark}/debian-alertmanager"
-if [ ! -x "$directory/amtool" ]; then
+if [ ! -d "$directory/alertmanager-assets" ]; then
     mkdir -p "$directory"
     exec 9>"$directory/.lock"
     flock 9
     # Another run may have fetched it while this one waited for the lock.
-    if [ ! -x "$directory/amtool" ]; then
+    if [ ! -d "$directory/alertmanager-assets" ]; then
         work="$(mktemp -d "$directory/.fetch.XXXXXX")"
         trap 'rm -rf "$work"' EXIT
         chmod 755 "$work"
@@ -28,8 +30,10 @@ if [ ! -x "$directory/amtool" ]; then
             (cd "$work" && apt-get -qq $options download prometheus-alertmanager) >&2
         fi
         dpkg-deb --extract "$work"/prometheus-alertmanager_*.deb "$work/root" >&2
+        LC_ALL=C sed -i 's#/usr/share/prometheus/alertmanager#/proc/self/cwd/alertmanager-assets#g' "$work/root/usr/bin/prometheus-alertmanager"
         mv "$work/root/usr/bin/prometheus-alertmanager" "$directory/alertmanager"
         mv "$work/root/usr/bin/amtool" "$directory/amtool"
+        mv "$work/root/usr/share/prometheus/alertmanager" "$directory/alertmanager-assets"
     fi
 fi
 echo "$directory"

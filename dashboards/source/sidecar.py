@@ -176,6 +176,12 @@ COLLECTORS = Row(
             bars=True,
             alerts=("SeriesCapHit",),
         ),
+        graph(
+            "Connections that were closed",
+            "By the sidecar: too_many are open, or one did not take its answer (slow). Here 0 is good.",
+            (("rate(tidemark_http_connections_closed_total[$__rate_interval])", f"{TARGET} {{{{reason}}}}"),),
+            "cps",
+        ),
         graph("Size of a scrape", "Of the answer before this one.", (("tidemark_scrape_bytes", TARGET),), "bytes"),
         graph(
             "Scrapes",
@@ -257,11 +263,43 @@ AGENTS = Row(
     ),
 )
 
+NO_PROFILER = "no sidecar has --slow-profiler"
+
+PROFILER = Row(
+    "Database profiler",
+    (
+        graph(
+            "Databases",
+            "Whose profile is read, and those beyond the limit of 20.",
+            (("tidemark_profiler_databases", f"{TARGET} read"), ("tidemark_profiler_databases_not_read", f"{TARGET} not read")),
+            empty=NO_PROFILER,
+        ),
+        graph(
+            "Entries read",
+            "Of profiles, per second.",
+            (("rate(tidemark_profiler_read_entries_total[$__rate_interval])", TARGET),),
+            "ops",
+            empty=NO_PROFILER,
+        ),
+        graph(
+            "Entries lost",
+            "Overwritten before they were read; and times that more may have been lost.",
+            (
+                ("increase(tidemark_profiler_lost_entries_total[$__rate_interval])", f"{TARGET} lost"),
+                ("increase(tidemark_profiler_loss_uncertain_total[$__rate_interval])", f"{TARGET} uncertain"),
+            ),
+            bars=True,
+            alerts=("LogTailLosing",),
+            empty=NO_PROFILER,
+        ),
+    ),
+)
+
 DASHBOARD = Dashboard(
     "tidemark-sidecar",
     "Tidemark / Sidecar and node agent",
     "Whether what is shown elsewhere is current and whole, and what watching costs.",
-    (FINE, SIDECARS, COLLECTORS, AGENTS),
+    (FINE, SIDECARS, COLLECTORS, AGENTS, PROFILER),
     (*SETS, INSTANCE),
     (ALERT,),
     within=("instance",),

@@ -190,6 +190,74 @@ ALL = Row(
     ),
 )
 
+NOW = Row(
+    "Under way now, from the server",
+    (
+        graph(
+            "Oldest operation",
+            "Of clients, by kind; 0 when there is none. It is in no slow log until it is done.",
+            (("tidemark_current_op_longest_seconds", f"{TARGET} {{{{op}}}}"),),
+            "s",
+            steps=rising(limit("long_op_seconds")),
+            alerts=("LongRunningOp",),
+        ),
+        graph(
+            "Operations that run for long",
+            "One runaway report, or hundreds of stalled requests?",
+            (("sum by (threshold) (tidemark_current_ops_over_threshold)", "{{threshold}} s and longer"),),
+        ),
+        graph(
+            "Operations that wait",
+            "For a lock: somebody holds it. For flow control: the majority is slow.",
+            (("sum by (reason) (tidemark_current_ops_waiting)", "{{reason}}"),),
+        ),
+        table(
+            "Where they run",
+            "Collections with operations of 10 seconds and longer.",
+            {
+                "Oldest": Query(
+                    "max by (namespace, cluster, pod, instance, db, coll) (tidemark_current_op_namespace_longest_seconds)",
+                    unit="s",
+                    steps=rising(limit("long_op_seconds")),
+                ),
+                "Operations": Query(
+                    "sum by (namespace, cluster, pod, instance, db, coll) (tidemark_current_ops_by_namespace)", unit="short"
+                ),
+            },
+            width=12,
+            alerts=("LongRunningOp",),
+            empty="no operation takes 10 seconds",
+        ),
+        graph("Index builds", "Under way; they take cache and CPU.", (("tidemark_index_builds", TARGET),), width=6),
+        graph(
+            "Oldest index build",
+            "One that waits for a member that is away never ends.",
+            (("tidemark_index_build_longest_seconds", TARGET),),
+            "s",
+            width=6,
+        ),
+        graph(
+            "Progress of index builds",
+            "Of the phase: scanning the collection, then loading keys.",
+            (("tidemark_index_build_progress_ratio", f"{TARGET} {{{{db}}}}.{{{{coll}}}}"),),
+            "percentunit",
+            empty="no index is built",
+        ),
+        graph(
+            "What counts as slow",
+            "Threshold of each server, as the sidecar read it.",
+            (("tidemark_slow_op_threshold_seconds", TARGET),),
+            "s",
+        ),
+        graph(
+            "Share of slow operations that is logged",
+            "Below 100 % the numbers from the logs are samples.",
+            (("tidemark_slow_op_sample_ratio", TARGET),),
+            "percentunit",
+        ),
+    ),
+)
+
 WAITS = (
     ("working", "at work (8.0 and newer)"),
     ("queued", "queued (8.0 and newer)"),
@@ -411,7 +479,7 @@ DASHBOARD = Dashboard(
     "tidemark-slow-queries",
     "Tidemark / Slow queries",
     "Latency of all operations as the server counts it, and slow operations from its logs. The logs are known by namespace and pod, not by cluster.",
-    (FINE, ALL, SLOW, SHAPES, HONEST),
+    (FINE, ALL, NOW, SLOW, SHAPES, HONEST),
     (*SETS, INSTANCE, POD, DB),
     (ALERT, ELECTION),
     within=("instance",),

@@ -25,6 +25,9 @@ use crate::source::Source;
 use crate::status::StatusBoard;
 use crate::tenure;
 
+/// How long the end waits for what was changed in the server to be set back.
+const SET_BACK_LIMIT: Duration = Duration::from_secs(8);
+
 /// The replica set and its lineage in the archive.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -59,7 +62,7 @@ impl Site {
             match opened {
                 Err(error) if error.is_transient() || error.is_refused_user() => {
                     if !refusals.tell(&error) {
-                        tracing::warn!(%error, "not started yet; trying again");
+                        tracing::warn!(event = "start_retried", %error, "not started yet; trying again");
                     }
                     board.error(&error);
                     if !backoff.wait(stop).await {
@@ -138,7 +141,7 @@ pub async fn take_snapshot(config: &Config, stop: &CancellationToken) -> Result<
     };
     stop_archiving.cancel();
     if let Err(error) = archiving.await.map_err(|error| Error::Internal(error.to_string())).flatten() {
-        tracing::warn!(%error, "archiving ended with an error");
+        tracing::warn!(event = "archiver_ended_badly", %error, "archiving ended with an error");
     }
     result
 }
@@ -159,13 +162,13 @@ fn metrics() -> Result<Metrics> {
 /// Archives and takes snapshots, or stands by for the sidecar that does, until stopped.
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
     let board = StatusBoard::new(metrics()?, config.cut.span, &telemetry::redact_uri(&config.archive));
-    let listener = http::bind(config.listen).await?;
-    tracing::info!(address = %config.listen, "serving /livez /readyz /metrics /status");
+    let listener = http::bind(config.listen, board.metrics.closed_connections.clone()).await?;
+    tracing::info!(event = "serving", address = %config.listen, "serving /livez /readyz /metrics /status /slow-queries and a page at /");
     let stop_serving = CancellationToken::new();
     let serving = tokio::spawn(http::serve(listener, board.clone(), stop_serving.clone()));
-    // It ends with the process: whatever it waits for, nobody waits for it.
+    // It ends with the process: whatever it waits for, nobody waits for it, unless it has to set something back.
     let stop_watching = CancellationToken::new();
-    tokio::spawn(monitor::run(config.clone(), board.clone(), stop_watching.clone()));
+    let watching = tokio::spawn(monitor::run(config.clone(), board.clone(), stop_watching.clone()));
     let result = match Site::open_patiently(config, &board, &stop).await {
         Ok(site) => {
             let backed_up = BackedUp::new(&site.replica_set, site.archive.lineage.as_str(), config);
@@ -176,12 +179,13 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
         }
         Err(Error::Cancelled) => {
             tracing::warn!(
+                event = "stopped_before_start",
                 "stopped before server and archive could be opened: nothing was archived; the next start goes on"
             );
             Ok(())
         }
         Err(Error::Replset(error)) if *error.kind() == replset::ErrorKind::Arbiter => {
-            tracing::info!("beside an arbiter, which holds no data: only metrics are served");
+            tracing::info!(event = "beside_arbiter", "beside an arbiter, which holds no data: only metrics are served");
             board.only_watches();
             stop.cancelled().await;
             Ok(())
@@ -189,6 +193,12 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
         Err(error) => Err(error),
     };
     stop_watching.cancel();
+    if config.monitor.changes_the_server() && tokio::time::timeout(SET_BACK_LIMIT, watching).await.is_err() {
+        tracing::warn!(
+            event = "not_set_back",
+            "slow threshold and profiler may not have been set back: the server does not answer"
+        );
+    }
     stop_serving.cancel();
     result
 }
@@ -209,7 +219,7 @@ async fn work(
         ended = &mut working => ended.map_err(broken).flatten(),
         ended = &mut serving => {
             let ended = ended.map_err(broken).flatten();
-            tracing::error!(?ended, "serving HTTP ended; stopping");
+            tracing::error!(event = "http_ended", ?ended, "serving HTTP ended; stopping");
             stop.cancel();
             working.await.map_err(broken).flatten()?;
             ended.and_then(|()| Err(Error::Internal("serving HTTP ended unexpectedly".to_owned())))

@@ -118,7 +118,7 @@ impl ArchiveStore {
         let body = record.to_json().map_err(Error::record(&key))?;
         // The loser of a race finds a record of the same lineage, which says the same but for its time.
         let _created: Created = self.stores.archive.put_new(&key, body.into()).await?;
-        tracing::info!(lineage = %self.lineage, "lineage opened");
+        tracing::info!(event = "lineage_opened", lineage = %self.lineage, "lineage opened");
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl ArchiveStore {
         let key = record.key(&self.lineage).map_err(|problem| Error::Internal(problem.to_string()))?;
         // Its content follows from its name.
         let _created = self.put_new(&key, record.to_json().map_err(Error::record(&key))?).await?;
-        tracing::info!(%since, recipients = recipients.texts().join(","), "encrypting to other recipients from now on");
+        tracing::info!(event = "recipients_changed", %since, recipients = recipients.texts().join(","), "encrypting to other recipients from now on");
         Ok(())
     }
 
@@ -295,7 +295,7 @@ impl ArchiveStore {
             decoder.finish().map(|_| digest)
         });
         Ok(decoded.unwrap_or_else(|problem| {
-            tracing::error!(%key, %problem, "the newest slice is damaged (`dr-cli verify --level decode`)");
+            tracing::error!(event = "slice_damaged", %key, %problem, "the newest slice is damaged (`dr-cli verify --level decode`)");
             None
         }))
     }
@@ -331,7 +331,7 @@ impl ArchiveStore {
         }
         let mut told = self.told_unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(key.to_string()) {
-            tracing::error!(%key, %problem, "an object of the archive is damaged; going on without it (`dr-cli verify --level list`)");
+            tracing::error!(event = "object_damaged", %key, %problem, "an object of the archive is damaged; going on without it (`dr-cli verify --level list`)");
         }
         Ok(())
     }

@@ -82,7 +82,7 @@ impl Archiver {
                 Err(Error::Cancelled) if self.stop.is_cancelled() => break,
                 Err(error) if error.is_transient() || (error.is_refused_user() && !self.settings.for_one_snapshot) => {
                     if !refusals.tell(&error) {
-                        tracing::warn!(%error, "archiving interrupted; trying again");
+                        tracing::warn!(event = "archiving_interrupted", %error, "archiving interrupted; trying again");
                     }
                     self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(&error)));
                 }
@@ -104,16 +104,21 @@ impl Archiver {
     fn tell_what_is_left(&self) {
         let state = self.ends.state.borrow();
         let Some(after) = state.archived_through else {
-            tracing::warn!("stopped before it was found where the archive ends; the next start goes on there");
+            tracing::warn!(
+                event = "stopped_before_resume",
+                "stopped before it was found where the archive ends; the next start goes on there"
+            );
             return;
         };
         match state.seen.newest_write.filter(|newest| *newest > after) {
             // A snapshot's own archiver has done what it was for.
-            Some(newest) if !self.settings.for_one_snapshot => tracing::warn!(%after, newest_write = %newest,
+            Some(newest) if !self.settings.for_one_snapshot => {
+                tracing::warn!(event = "stopped_with_writes_pending", %after, newest_write = %newest,
                 oplog_headroom_seconds = state.headroom_seconds(),
                 "stopped with writes not archived: those after {after} are only in the server's oplog; nothing is lost while \
-                 it holds them, the next start goes on from there"),
-            _ => tracing::info!(through = %after, "archiving stopped"),
+                 it holds them, the next start goes on from there");
+            }
+            _ => tracing::info!(event = "archiving_stopped", through = %after, "archiving stopped"),
         }
     }
 
@@ -159,7 +164,7 @@ impl Archiver {
             state.pending_since = None;
             state.gaps += u64::from(start.gap.is_some());
         });
-        tracing::info!(member = start.member.host, %after, "archiving");
+        tracing::info!(event = "archiving_started", member = start.member.host, %after, "archiving");
         Ok((start.member, start.position))
     }
 
@@ -271,7 +276,7 @@ impl Archiver {
             let key = gap.key(&self.archive.lineage);
             let body = gap.to_json().map_err(Error::record(&key))?;
             self.put(&key, body.into()).await?;
-            tracing::warn!(after = %gap.after, through = %gap.through, detail = gap.detail,
+            tracing::warn!(event = "gap_not_replayable", after = %gap.after, through = %gap.through, detail = gap.detail,
                 "gap recorded: nothing can be restored across it but from a snapshot that begins after it");
         }
         if self.settings.for_one_snapshot && self.is_archived_by_another(slice).await? {
@@ -342,7 +347,7 @@ impl Archiver {
             self.metrics.backups.repository(false);
         }
         let what = if matches!(key, ObjectKey::Gap { .. }) { "gap record" } else { "slice" };
-        tracing::error!(%key, %error, "{what} not published; reading stops until it is");
+        tracing::error!(event = "publish_failed", %key, %error, "{what} not published; reading stops until it is");
         self.ends.state.send_modify(|state| state.last_error = Some(LastError::now(error)));
     }
 
@@ -387,7 +392,7 @@ impl Archiver {
         let end = self.grace_end();
         match tokio::time::timeout_at(end, self.cut(&mut slice, position, CutReason::Wanted)).await {
             Ok(Ok(())) => {
-                tracing::info!(through = %position.after, "last slice published");
+                tracing::info!(event = "last_slice_published", through = %position.after, "last slice published");
                 Ok(())
             }
             Ok(Err(error)) if matches!(error, Error::LeaseLost) || !error.is_transient() => Err(error),

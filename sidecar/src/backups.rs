@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use archive::catalog::Finding;
 use metrics::backup::Summary;
 
 use crate::clock::now_seconds;
 use crate::config::Config;
+use crate::holdings::Holdings;
 use crate::monitor::longest_interval;
 
 pub const SNAPSHOT: &str = "snapshot";
@@ -44,11 +46,14 @@ pub struct Events {
 }
 
 /// What the last verification of the listing came to. Seconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
+    pub at: f64,
     /// The last time that nothing was wrong.
     pub sound_at: Option<f64>,
     pub findings: u64,
+    /// The first of them, for people.
+    pub shown: Vec<Finding>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -58,6 +63,8 @@ pub struct Backups {
     pub repository_up: Option<bool>,
     /// `None` until the archive was listed, and at a sidecar that stands by.
     pub found: Option<Arc<Summary>>,
+    /// Of the same listing.
+    pub holdings: Option<Arc<Holdings>>,
     pub verified: Option<Verified>,
     pub events: BTreeMap<&'static str, Events>,
 }

@@ -63,7 +63,7 @@ pub struct Flags {
     /// The member that this sidecar stands beside and reads from [default: a healthy secondary]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     member: Option<String>,
-    /// Address of /metrics, /livez, /readyz, /status [default: 127.0.0.1:9717]
+    /// Address of /metrics, /livez, /readyz, /status, /slow-queries [default: 127.0.0.1:9717]
     #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<String>,
     /// When to take snapshots: five-field crontab line in UTC, or `none` [default: 0 1 * * *]
@@ -153,6 +153,18 @@ pub struct Flags {
     /// Within which time a drill shall pass, for alerts about overdue ones
     #[arg(long, global = true, value_name = "SPAN")]
     drill_interval: Option<String>,
+    /// Make the server log operations that take longer than this as slow, until the sidecar stops [default: left alone]
+    #[arg(long, global = true, value_name = "MILLISECONDS")]
+    slow_ms: Option<String>,
+    /// … and only this share of them, 0 to 1 [default: left alone]
+    #[arg(long, global = true, value_name = "SHARE")]
+    slow_sample_rate: Option<String>,
+    /// Count slow operations of the database profiler: `read` where it is on already, `on` turns it on [default: none]
+    #[arg(long, global = true, value_name = "none|read|on")]
+    slow_profiler: Option<String>,
+    /// … of these databases, separated by commas [default: all; required for `on`]
+    #[arg(long, global = true, value_name = "NAMES")]
+    slow_profiler_databases: Option<String>,
     /// text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -202,6 +214,10 @@ impl Flags {
             "rpo_target" => &self.rpo_target,
             "rto_target" => &self.rto_target,
             "drill_interval" => &self.drill_interval,
+            "slow_ms" => &self.slow_ms,
+            "slow_sample_rate" => &self.slow_sample_rate,
+            "slow_profiler" => &self.slow_profiler,
+            "slow_profiler_databases" => &self.slow_profiler_databases,
             "log_format" => &self.log_format,
             "log_level" => &self.log_level,
             "config" => &self.config,

@@ -17,6 +17,12 @@ pub fn text_of_seconds(seconds: u32) -> String {
     jiff::Timestamp::from_second(i64::from(seconds)).map(text_of).unwrap_or_default()
 }
 
+/// Seconds since 1970, to the millisecond.
+#[expect(clippy::cast_possible_truncation, reason = "a float beyond the range saturates, and is no moment then")]
+pub fn text_of_float(seconds: f64) -> Option<String> {
+    text_of_millis((seconds * 1000.0).round() as i64)
+}
+
 /// `20261122T174500Z`: how snapshot ids start.
 pub fn compact_now() -> String {
     jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()

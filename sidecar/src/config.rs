@@ -19,12 +19,14 @@ use crate::reference::ReferenceBudget;
 pub mod crontab;
 mod node;
 mod origin;
+mod slow;
 mod values;
 
 pub use crontab::Crontab;
 pub use node::NodeConfig;
 use origin::Layers;
 pub use origin::{KEYS, Origin, ReadVariable, flag_name, variable_name};
+pub use slow::{MOST_PROFILED, ProfilerMode, ProfilerSettings, SlowThreshold};
 pub use values::{show_duration, time_and_bytes};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:9717";
@@ -162,6 +164,11 @@ impl Config {
                 self.monitor.data_path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string()),
             ),
             ("rpo_target", show_duration(self.monitor.rpo_target)),
+            (
+                "slow_ms",
+                self.monitor.slow_threshold.as_ref().map_or_else(|| "left alone".to_owned(), ToString::to_string),
+            ),
+            ("slow_profiler", self.monitor.profiler.to_string()),
             ("new_lineage", self.new_lineage.to_string()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("log_level", self.log_level.clone()),
@@ -272,6 +279,7 @@ impl Reader<'_> {
         let interval = self.with_default("metrics_interval", "10s", between);
         let storage_interval = self.with_default("storage_interval", "5m", between);
         let rpo_target = self.with_default("rpo_target", "1m", between);
+        let (slow_threshold, profiler) = (self.slow_threshold(), self.profiler());
         Some(MonitorSettings {
             data_path: self.optional("data_path", |text| Ok(text.into())),
             rto_target: self.optional("rto_target", parse_span),
@@ -279,6 +287,8 @@ impl Reader<'_> {
             interval: interval?,
             storage_interval: storage_interval?,
             rpo_target: rpo_target?,
+            slow_threshold: slow_threshold.ok()?,
+            profiler: profiler?,
         })
     }
 

@@ -45,10 +45,10 @@ impl Expiry {
                 Ok(()) => {}
                 Err(Error::Cancelled) => break,
                 Err(Error::Expiry(failure)) if failure.kind == FailureKind::LeaseHeld => {
-                    tracing::info!(%failure, "another expiry is at work; this one is left out");
+                    tracing::info!(event = "expiry_left_out", %failure, "another expiry is at work; this one is left out");
                 }
                 Err(error) => {
-                    tracing::error!(%error, "nothing expired; trying again at the next time");
+                    tracing::error!(event = "expiry_failed", %error, "nothing expired; trying again at the next time");
                     self.board.error(&error);
                 }
             }
@@ -81,6 +81,7 @@ impl Expiry {
             expire::apply(&reader, &self.lineage, &self.settings.policy, (by.as_str(), None), &Silent).await?;
         self.board.metrics.expired.inc_by(expired.objects);
         tracing::info!(
+            event = "expired",
             snapshots = expired.snapshots,
             slices = expired.slices,
             objects = expired.objects,
@@ -88,7 +89,7 @@ impl Expiry {
             "expired by the retention policy"
         );
         for note in &plan.notes {
-            tracing::warn!(note, "expiry");
+            tracing::warn!(event = "expiry_note", note, "expiry");
         }
         Ok(())
     }

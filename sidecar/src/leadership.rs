@@ -118,7 +118,7 @@ impl Leadership {
                     LOOK_WHILE_FREE
                 }
                 Err(error) if is_passing(&error) => {
-                    tracing::warn!(%error, "archiver lease not looked at; trying again");
+                    tracing::warn!(event = "lease_not_read", %error, "archiver lease not looked at; trying again");
                     self.board.error(&error);
                     self.times.look
                 }
@@ -155,13 +155,13 @@ impl Leadership {
         let holder = self.holder.clone().beside(self.fitness.borrow().member.clone());
         let claimed = match lease::claim(&self.archive, ARCHIVER, &holder, &self.times.lease, newest).await {
             Err(error) if is_passing(&error) => {
-                tracing::warn!(%error, "archiver lease not taken; trying again");
+                tracing::warn!(event = "lease_not_taken", %error, "archiver lease not taken; trying again");
                 None
             }
             claimed => claimed?,
         };
         if let Some(lease) = &claimed {
-            tracing::info!(epoch = lease.epoch, member = holder.member, "archiver lease taken");
+            tracing::info!(event = "lease_taken", epoch = lease.epoch, member = holder.member, "archiver lease taken");
         }
         Ok(claimed)
     }

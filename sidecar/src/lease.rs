@@ -94,7 +94,13 @@ pub async fn acquire(
             Look::Held { holder, .. } => return Err(Error::LeaseHeld { holder }),
             Look::Undecided { epoch, .. } if !is_told => {
                 let patience_seconds = times.patience.as_secs();
-                tracing::info!(epoch, patience_seconds, "watching whether the holder of the {} lives", purpose.name);
+                tracing::info!(
+                    event = "lease_watched",
+                    epoch,
+                    patience_seconds,
+                    "watching whether the holder of the {} lives",
+                    purpose.name
+                );
                 is_told = true;
             }
             Look::Undecided { .. } => {}
@@ -166,9 +172,12 @@ impl Lease {
         };
         let name = self.purpose.name;
         match timeout(self.times.answer, released).await {
-            Ok(Ok(())) => tracing::info!(epoch = self.epoch, "{name} released"),
-            Ok(Err(error)) => tracing::warn!(%error, "{name} not released; the next holder waits until it looks dead"),
+            Ok(Ok(())) => tracing::info!(event = "lease_released", epoch = self.epoch, "{name} released"),
+            Ok(Err(error)) => {
+                tracing::warn!(event = "lease_not_released", %error, "{name} not released; the next holder waits until it looks dead");
+            }
             Err(_) => tracing::warn!(
+                event = "lease_not_released",
                 "{name} not released: the store does not answer; the next holder waits until it looks dead"
             ),
         }

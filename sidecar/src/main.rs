@@ -159,12 +159,18 @@ fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
 
 fn log_configuration(settings: &[(&'static str, String)]) {
     let shown: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = shown.join(" "), "sidecar starts");
+    tracing::info!(
+        event = "starting",
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = shown.join(" "),
+        "sidecar starts"
+    );
 }
 
 fn log_exposed_secrets(config: &Config) {
     for key in &config.exposed_secrets {
         tracing::warn!(
+            event = "secret_exposed",
             key,
             "a secret was given as a flag, where every user of the machine can read it; use the environment"
         );
@@ -176,16 +182,16 @@ fn stop_on_signal(stop: CancellationToken) -> CancellationToken {
     let no_patience = CancellationToken::new();
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        tracing::error!("signals cannot be received; the process can only be killed");
+        tracing::error!(event = "no_signals", "signals cannot be received; the process can only be killed");
         return no_patience;
     };
     let again = no_patience.clone();
     tokio::spawn(async move {
         let signal = next_of(&mut terminate, &mut interrupt).await;
-        tracing::info!(signal, "stopping");
+        tracing::info!(event = "stopping", signal, "stopping");
         stop.cancel();
         let signal = next_of(&mut terminate, &mut interrupt).await;
-        tracing::warn!(signal, "asked to stop again; not waiting for what is being done");
+        tracing::warn!(event = "stopping_at_once", signal, "asked to stop again; not waiting for what is being done");
         again.cancel();
     });
     no_patience

@@ -12,7 +12,8 @@ use metrics::catalogue as known;
 use prometheus::{Encoder as _, Gauge, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::backups::BackupBoard;
-use crate::monitor::{Collected, CollectedSeries};
+use crate::http::listener::Closed;
+use crate::monitor::{Collected, CollectedSeries, SlowSeries};
 
 /// Every value of the label: [`Shortfall::kind`].
 const SHORTFALLS: [&str; 2] = ["slices_missing", "snapshot_missing"];
@@ -25,6 +26,8 @@ pub struct Inner {
     registry: Registry,
     /// What is collected in the background.
     pub collected: Collected,
+    /// Slow operations, when the profiler is read.
+    pub slow: SlowSeries,
     pub backups: BackupBoard,
     pub expired: IntCounter,
     scrapes: IntCounter,
@@ -44,6 +47,7 @@ pub struct Inner {
     pub archiver_lease_held: IntGauge,
     archiver_lease_epoch: Late,
     shortfall: IntGaugeVec,
+    pub closed_connections: Closed,
     last_snapshot: Late,
     snapshot_duration: Late,
     snapshot_bytes: Late,
@@ -114,17 +118,23 @@ impl Metrics {
         for kind in SHORTFALLS {
             shortfall.with_label_values(&[kind]).set(0);
         }
+        let closed_connections = Closed::new()?;
+        registry.register(Box::new(closed_connections.counters().clone()))?;
         let build = IntGauge::with_opts(opts(&known::BUILD_INFO).const_label("version", env!("CARGO_PKG_VERSION")))?;
         build.set(1);
         registry.register(Box::new(build))?;
         let collected = Collected::default();
         registry.register(Box::new(CollectedSeries::new(collected.clone(), is_own)?))?;
+        let slow = SlowSeries::new()?;
+        registry.register(Box::new(slow.clone()))?;
         let inner = Inner {
             collected,
+            slow,
             backups: BackupBoard::default(),
             snapshot_running: gauge(&known::SNAPSHOT_RUNNING)?,
             archiver_lease_held: gauge(&known::ARCHIVER_LEASE_HELD)?,
             shortfall,
+            closed_connections,
             slices_published: counter(&known::SLICES_PUBLISHED_TOTAL)?,
             slice_bytes: counter(&known::SLICE_BYTES_TOTAL)?,
             slice_entries: counter(&known::SLICE_ENTRIES_TOTAL)?,
@@ -204,7 +214,7 @@ impl Metrics {
     pub fn render(&self) -> Vec<u8> {
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            tracing::error!(%error, "metrics not encoded");
+            tracing::error!(event = "metrics_not_encoded", %error, "metrics not encoded");
         }
         self.scrapes.inc();
         self.scrape_bytes.set(float(text.len() as u64));
@@ -214,7 +224,13 @@ impl Metrics {
 
 /// Whether the registry has the metric by a collector of its own, and not from the background.
 fn is_own(metric: &Metric) -> bool {
-    let single = [&known::BUILD_INFO, &known::BACKUP_EXPIRED_TOTAL, &known::SCRAPES_TOTAL, &known::SCRAPE_BYTES];
+    let single = [
+        &known::HTTP_CONNECTIONS_CLOSED_TOTAL,
+        &known::BUILD_INFO,
+        &known::BACKUP_EXPIRED_TOTAL,
+        &known::SCRAPES_TOTAL,
+        &known::SCRAPE_BYTES,
+    ];
     known::ARCHIVE.metrics.iter().chain(&single).any(|own| own.name == metric.name)
 }
 

@@ -10,15 +10,19 @@ use tokio_util::sync::CancellationToken;
 use crate::config::NodeConfig;
 use crate::error::{Error, Result};
 use crate::http;
+use crate::http::listener::Closed;
 use crate::tasks::Tasks;
 
 mod agent;
 mod board;
 mod exposition;
 mod routes;
+mod slow_page;
 
 use agent::Agent;
+pub use agent::{OWN_APP_NAME, PodReport, SlowQueries};
 use board::NodeBoard;
+pub use exposition::families_of_one;
 
 /// Between two looks at the files when there was nothing left to read.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -27,11 +31,12 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(2);
 
 /// Follows logs and serves what they say, until stopped.
 pub async fn run(config: &NodeConfig, stop: CancellationToken) -> Result<()> {
-    let listener = http::bind(config.listen).await?;
-    tracing::info!(address = %config.listen, "serving /livez /readyz /metrics /slow-queries");
+    let closed = Closed::new().map_err(|error| Error::Internal(error.to_string()))?;
+    let listener = http::bind(config.listen, closed.clone()).await?;
+    tracing::info!(event = "serving", address = %config.listen, "serving /livez /readyz /metrics /slow-queries and a page at /");
     let board = NodeBoard::default();
     let mut tasks = Tasks::new(stop.clone());
-    tasks.spawn("http", routes::serve(listener, board.clone(), stop.clone()));
+    tasks.spawn("http", routes::serve(listener, board.clone(), closed, stop.clone()));
     tasks.spawn("logs", follow(config.clone(), board, stop.clone()));
     tasks.wait(config.shutdown_grace).await
 }

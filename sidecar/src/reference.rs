@@ -87,7 +87,7 @@ impl ReferenceTaker {
         let reader = Reader::start(&member.connection, at, self.budget);
         let (after, _) = snapshot_read::list_names(&member.connection, Some(at)).await?;
         let choice = choose(&before, &after, newest.as_ref());
-        tracing::info!(%at, member = member.host, collections = choice.to_read.len(), "reading for a reference");
+        tracing::info!(event = "reference_started", %at, member = member.host, collections = choice.to_read.len(), "reading for a reference");
 
         let mut reference = Reference::new(self.archive.lineage.clone(), at, member.host.as_str(), now_text());
         reference.missing = choice.missing;
@@ -111,7 +111,7 @@ impl ReferenceTaker {
         let body = reference.to_json().map_err(Error::record(&key))?;
         if self.archive.put_new(&key, body).await? == Created::New {
             let unread: Vec<&Namespace> = reference.missing.iter().map(|missing| &missing.namespace).collect();
-            tracing::info!(at = %reference.at, collections = reference.collections.len(), unread = unread.len(), "reference stored");
+            tracing::info!(event = "reference_stored", at = %reference.at, collections = reference.collections.len(), unread = unread.len(), "reference stored");
             return Ok(reference);
         }
         self.get(&key).await?.ok_or_else(|| Error::Conflict { key: key.to_string() })
@@ -125,7 +125,7 @@ impl ReferenceTaker {
                 Ok(Some(reference)) => return Ok(Some(reference)),
                 Ok(None) => {}
                 Err(Error::Record { key, problem }) => {
-                    tracing::warn!(key, %problem, "a reference cannot be used; going on without it");
+                    tracing::warn!(event = "reference_unusable", key, %problem, "a reference cannot be used; going on without it");
                 }
                 Err(error) => return Err(error),
             }

@@ -51,11 +51,11 @@ impl Scheduler {
                     self.board.error(&error);
                     let pause = match &error {
                         Error::LeaseHeld { .. } => {
-                            tracing::info!(%error, "waiting for the snapshot of another sidecar");
+                            tracing::info!(event = "snapshot_waits_for_other", %error, "waiting for the snapshot of another sidecar");
                             LOOK_AGAIN
                         }
                         error => {
-                            tracing::error!(%error, "snapshot not taken; trying again");
+                            tracing::error!(event = "snapshot_failed", %error, "snapshot not taken; trying again");
                             backoff.advance()
                         }
                     };
@@ -74,13 +74,13 @@ impl Scheduler {
         let due = self.due(&window).await.inspect_err(|_| self.snapshotter.metrics.snapshots_failed.inc())?;
         match due {
             Due::Now(reason) => {
-                tracing::info!(reason, "taking a snapshot");
+                tracing::info!(event = "snapshot_due", reason, "taking a snapshot");
                 self.take().await
             }
             Due::At(at) => {
                 self.board.next_snapshot(Some(text_of_seconds(u32::try_from(at).unwrap_or(u32::MAX))));
                 if self.wait_until(at, &mut window, known_gaps).await {
-                    tracing::info!(reason = "schedule", "taking a snapshot");
+                    tracing::info!(event = "snapshot_due", reason = "schedule", "taking a snapshot");
                     self.take().await
                 } else {
                     Ok(())

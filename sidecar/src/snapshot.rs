@@ -120,7 +120,7 @@ impl Snapshotter {
         for attempt in 1.. {
             match self.attempt(epoch, stop).await {
                 Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS && !stop.is_cancelled() => {
-                    tracing::warn!(%error, attempt, "snapshot interrupted; going on");
+                    tracing::warn!(event = "snapshot_interrupted", %error, attempt, "snapshot interrupted; going on");
                     if !backoff.wait(stop).await {
                         return Err(Error::Cancelled);
                     }
@@ -171,7 +171,7 @@ impl Snapshotter {
         let views = with_views.map(|collection| &collection.namespace.db);
         let views = views.map(|database| (database.clone(), listing.views_of(database))).collect();
         let mut end = listing.operation_time.max(begin);
-        tracing::info!(collections = listing.collections.len(), already_read = found.done.len(), %begin, "scanning");
+        tracing::info!(event = "snapshot_scanning", collections = listing.collections.len(), already_read = found.done.len(), %begin, "scanning");
         let mut records: Vec<CollectionRecord> = std::mem::take(&mut found.done).into_values().collect();
         for record in &records {
             progress.read(record.documents(), record.bytes());
@@ -238,7 +238,7 @@ impl Snapshotter {
         let (still_there, listed_at) = list_again(member, begin, &records).await?;
         let last_read = records.iter().map(|record| record.scan.through).max().unwrap_or_default();
         end = end.max(listed_at).max(last_read);
-        tracing::info!(%end, collections = records.len(), still_there, "scanned; waiting for the oplog");
+        tracing::info!(event = "snapshot_scanned", %end, collections = records.len(), still_there, "scanned; waiting for the oplog");
 
         progress.enter(Phase::WaitingForOplog);
         if saw_drops {

@@ -133,7 +133,9 @@ impl Source {
             if member.host != than && matches!(member.state, MemberState::Primary | MemberState::Secondary) {
                 match self.open(&connection, &member.host).await {
                     Ok(opened) => others.push(opened),
-                    Err(error) => tracing::warn!(member = member.host, %error, "member not reachable"),
+                    Err(error) => {
+                        tracing::warn!(event = "member_unreachable", member = member.host, %error, "member not reachable");
+                    }
                 }
             }
         }

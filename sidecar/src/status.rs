@@ -6,12 +6,23 @@ use std::time::Duration;
 use archive::ClusterTime;
 use archive::catalog::SnapshotSummary;
 use archive::manifest::SnapshotManifest;
+use metrics::{Samples, catalogue as known};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::archiver::{ArchiveWindow, LastError};
+use crate::backups::{Backups, Events, Verified};
+use crate::clock::{now_text, text_of_float};
 use crate::metrics::{Metrics, SnapshotFigures};
-use crate::snapshot::{CurrentSnapshot, ProgressReport};
+use crate::snapshot::CurrentSnapshot;
+
+pub mod members;
+pub mod problems;
+mod report;
+
+use members::ServerReport;
+use problems::{Level, StatusVerdict};
+pub use report::{BackupReport, CollectorReport, Expected, StatusReport, VerifiedReport, VolumeReport};
 
 /// A standby that has not looked for longer would not take over.
 const WATCHED: Duration = Duration::from_secs(15);
@@ -35,31 +46,6 @@ pub enum Role {
 pub struct LeaseReport {
     pub epoch: u64,
     pub holder: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct StatusReport {
-    pub schema: u32,
-    pub version: &'static str,
-    pub ready: bool,
-    pub not_ready_because: Option<String>,
-    pub role: Role,
-    /// Who archives.
-    pub archiver_lease: Option<LeaseReport>,
-    pub lineage: Option<String>,
-    pub archive: String,
-    pub member: Option<String>,
-    pub archived_through: Option<ClusterTime>,
-    pub archive_lag_seconds: Option<f64>,
-    pub oplog_headroom_seconds: Option<f64>,
-    pub gaps: u64,
-    /// What was once archived and is missing.
-    pub shortfalls: Vec<String>,
-    /// The published snapshot that was started last.
-    pub last_snapshot: Option<SnapshotSummary>,
-    pub current_snapshot: Option<ProgressReport>,
-    pub next_snapshot_at: Option<String>,
-    pub last_error: Option<LastError>,
 }
 
 /// Where the archive stands, for the one who archives.
@@ -116,7 +102,7 @@ impl StatusBoard {
         self.change(|facts| {
             let lease = LeaseReport { epoch, holder: holder.to_owned() };
             if facts.role != Role::Standby || facts.lease.as_ref() != Some(&lease) {
-                tracing::info!(epoch, holder, "standing by: another sidecar archives");
+                tracing::info!(event = "standing_by", epoch, holder, "standing by: another sidecar archives");
             }
             facts.role = Role::Standby;
             facts.lease = Some(lease);
@@ -191,28 +177,54 @@ impl StatusBoard {
         }
     }
 
+    /// From what is in memory: nobody is asked.
     pub fn report(&self) -> StatusReport {
+        let (samples, backups) = (self.metrics.collected.samples(), self.metrics.backups.read());
+        let now = crate::monitor::now();
+        let mut report = self.facts(&samples, &backups, now);
+        report.problems = problems::find(&report, now);
+        report.verdict = problems::verdict(&report);
+        report
+    }
+
+    /// Without conclusions.
+    fn facts(&self, samples: &Samples, backups: &Backups, now: f64) -> StatusReport {
         let not_ready_because = self.not_ready_because();
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         let state = facts.window.as_ref().map(ArchiveWindow::state).unwrap_or_default();
+        let set = backups.site.as_ref().map(|site| site.replica_set.clone()).or_else(|| members::replica_set(samples));
+        let holdings = backups.holdings.as_deref().filter(|_| facts.role == Role::Archiving).cloned();
         StatusReport {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
+            at: now_text(),
+            verdict: StatusVerdict { level: Level::Unknown, headline: String::new() },
+            problems: Vec::new(),
             ready: not_ready_because.is_none(),
             not_ready_because,
             role: facts.role,
             archiver_lease: facts.lease.clone(),
+            replica_set: set,
             lineage: facts.lineage.clone(),
             archive: self.location.to_string(),
             archive_lag_seconds: state.lag_seconds(),
             oplog_headroom_seconds: state.headroom_seconds(),
+            members: members::members(samples, state.member.as_deref()),
             member: state.member,
             archived_through: state.archived_through,
             gaps: state.gaps,
             shortfalls: state.shortfalls.iter().map(ToString::to_string).collect(),
+            holdings: holdings.map(|holdings| holdings.continued(state.archived_through)),
+            verified: backups.verified.as_ref().map(verified),
+            repository_up: backups.repository_up,
+            expected: expected(samples, backups),
+            backups: backups.events.iter().map(|(kind, events)| backup(kind, events)).collect(),
             last_snapshot: facts.last_snapshot.clone(),
             current_snapshot: self.current.report(),
             next_snapshot_at: facts.next_snapshot_at.clone(),
+            server: ServerReport::of(samples),
+            data_volume: members::data_volume(samples),
+            collectors: members::collectors(samples, now),
             last_error: state.last_error.or_else(|| facts.last_error.clone()),
         }
     }
@@ -228,5 +240,36 @@ impl StatusBoard {
         self.metrics.set_oplog_headroom(state.headroom_seconds());
         self.metrics.set_shortfalls(&state.shortfalls);
         self.metrics.render()
+    }
+}
+
+fn verified(verified: &Verified) -> VerifiedReport {
+    VerifiedReport {
+        at: text_of_float(verified.at).unwrap_or_default(),
+        sound_at: verified.sound_at.and_then(text_of_float),
+        findings: verified.shown.clone(),
+        findings_total: verified.findings,
+    }
+}
+
+fn backup(kind: &'static str, events: &Events) -> BackupReport {
+    BackupReport {
+        kind,
+        running: events.is_running,
+        attempted_at: events.attempted.and_then(text_of_float),
+        failed_at: events.failed.and_then(text_of_float),
+    }
+}
+
+/// The targets as the background collection exports them, and what the schedules say.
+fn expected(samples: &Samples, backups: &Backups) -> Expected {
+    let site = backups.site.as_ref();
+    let of_set = |metric: &metrics::Metric| samples.number(metric, &[site?.replica_set.as_str()]);
+    Expected {
+        rpo_seconds: samples.number(&known::RPO_TARGET_SECONDS, &[]),
+        rto_seconds: of_set(&known::RTO_TARGET_SECONDS),
+        snapshot_interval_seconds: site.and_then(|site| site.snapshot_interval),
+        drill_interval_seconds: of_set(&known::RESTORE_DRILL_EXPECTED_INTERVAL_SECONDS),
+        pitr_window_seconds: site.and_then(|site| site.pitr_window),
     }
 }

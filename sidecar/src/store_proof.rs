@@ -59,7 +59,13 @@ pub async fn prove(stores: &Stores) -> Result<Vec<Proven>> {
 pub async fn require(stores: &Stores) -> Result<()> {
     for one in prove(stores).await? {
         if one.check.verdict == Verdict::Doubtful {
-            tracing::warn!(location = one.location, check = one.check.name, found = one.check.found, "store proof");
+            tracing::warn!(
+                event = "store_proof_failed",
+                location = one.location,
+                check = one.check.name,
+                found = one.check.found,
+                "store proof"
+            );
         }
         // The first real write says it better.
         if !one.is_passing() {

@@ -49,9 +49,9 @@ impl Tasks {
                 ended = self.seen.recv() => {
                     let Some((name, outcome)) = ended else { break };
                     if let Err(error) = &outcome {
-                        tracing::error!(task = name, %error, "task failed");
+                        tracing::error!(event = "task_failed", task = name, %error, "task failed");
                     } else if !self.stop.is_cancelled() {
-                        tracing::error!(task = name, "task ended unexpectedly");
+                        tracing::error!(event = "task_ended", task = name, "task ended unexpectedly");
                     }
                     if result.is_ok() {
                         result = match outcome {
@@ -66,7 +66,7 @@ impl Tasks {
                     self.stop.cancel();
                 }
                 () = &mut overdue => {
-                    tracing::warn!("tasks did not end within the grace period");
+                    tracing::warn!(event = "tasks_not_ended", "tasks did not end within the grace period");
                     break;
                 }
             }

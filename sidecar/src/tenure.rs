@@ -40,9 +40,14 @@ pub async fn stand_by_and_archive(
         match ended? {
             Some(End::Lost) => {
                 board.metrics.archiver_leases_lost.inc();
-                tracing::warn!("the archiver lease was lost; standing by, nothing more is published");
+                tracing::warn!(
+                    event = "lease_lost",
+                    "the archiver lease was lost; standing by, nothing more is published"
+                );
             }
-            Some(End::HandedOver(to)) => tracing::info!(to, "archiving was handed over; standing by"),
+            Some(End::HandedOver(to)) => {
+                tracing::info!(event = "archiving_handed_over", to, "archiving was handed over; standing by");
+            }
             None => break,
         }
     }
@@ -145,7 +150,7 @@ async fn watch(
     let why = tokio::select! {
         () = lease.lost.cancelled() => End::Lost,
         rival = leadership.until_better() => {
-            tracing::info!(to = rival, "a sidecar beside a better member is there; handing over");
+            tracing::info!(event = "handing_over", to = rival, "a sidecar beside a better member is there; handing over");
             End::HandedOver(rival)
         }
     };

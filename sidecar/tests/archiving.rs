@@ -203,8 +203,11 @@ async fn an_election_does_not_break_the_archive() -> Test {
     let writers = testkit::start_writers(&set.client(), 5).await?;
     let (mut running, _) = start_run(&set.uri(), &archive, &[]);
     running.wait_for_log("snapshot published", LIMIT).await?;
-    let (_, chosen) =
-        running.log().split_once("archiving member=\"").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, chosen) = running
+        .log()
+        .split_once("event=\"archiving_started\" member=\"")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
     let chosen = chosen.split('"').next().unwrap().to_owned();
     let index = set.hosts().iter().position(|host| *host == chosen).unwrap();
     set.kill(index)?;

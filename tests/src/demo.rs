@@ -6,7 +6,7 @@
 mod clerk;
 mod oracle;
 mod stage;
-mod terminal;
+pub(crate) mod terminal;
 
 use std::time::{Duration, Instant};
 

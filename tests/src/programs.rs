@@ -12,10 +12,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testkit::processes::Finished;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
 
 const SAMPLE: Duration = Duration::from_millis(10);
 /// What `/proc/PID/stat` counts in: Linux shows user space a hundred ticks per second on all common machines.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// A server that takes longer over a page hangs.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// The path of one of our binaries.
 pub fn binary(name: &str) -> Result<PathBuf> {
@@ -141,21 +144,39 @@ pub fn free_port() -> Result<u16> {
 
 /// What `sidecar run` says about itself on `/status`.
 pub async fn sidecar_status(port: u16) -> Result<Value> {
-    let (_, body) = sidecar_page(port, "/status").await?;
+    let (_, body) = page(port, "/status").await?;
     serde_json::from_str(&body).with_context(|| format!("the sidecar's status is not JSON: {body}"))
 }
 
-/// HTTP status and body of one of the sidecar's pages.
-pub async fn sidecar_page(port: u16, path: &str) -> Result<(u16, String)> {
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.context("connect to the sidecar")?;
+/// HTTP status and body of a page of a server on this machine; an error when it does not come.
+pub async fn page(port: u16, path: &str) -> Result<(u16, String)> {
+    let fetched = tokio::time::timeout(ANSWER, fetch(port, path)).await;
+    fetched.with_context(|| format!("{path} of port {port} within {ANSWER:?}"))?
+}
+
+async fn fetch(port: u16, path: &str) -> Result<(u16, String)> {
+    let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+    let mut stream = connected.with_context(|| format!("connect to port {port}"))?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.with_context(|| format!("read the sidecar's {path}"))?;
+    stream.read_to_end(&mut answer).await.with_context(|| format!("read {path}"))?;
     let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").context("the sidecar's answer has no body")?;
+    let (head, body) = text.split_once("\r\n\r\n").context("the answer has no body")?;
     let code = head.split_whitespace().nth(1).and_then(|code| code.parse().ok());
     Ok((code.with_context(|| format!("no HTTP status: {head}"))?, body.to_owned()))
+}
+
+/// Returns when this program is asked to end, by SIGTERM or Ctrl-C.
+pub async fn stopped() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+    }
 }
 
 /// The last lines of a text.

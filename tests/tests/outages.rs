@@ -1,5 +1,7 @@
 //! An archive in a bucket whose network and server fail: nothing is lost, nothing half done counts, and errors say why.
 
+#[path = "outages/clock.rs"]
+mod clock;
 #[path = "outages/credentials.rs"]
 mod credentials;
 #[path = "outages/network.rs"]

@@ -8,7 +8,7 @@ use crate::sample::{Samples, float};
 /// More than a set of 50 members with 50 databases needs.
 pub const DEFAULT_LIMIT: usize = 2000;
 /// Labels that can have any number of values.
-const OPEN: [&str; 3] = ["db", "member", "sync_source"];
+const OPEN: [&str; 4] = ["coll", "db", "member", "sync_source"];
 
 #[derive(Debug, Clone)]
 pub struct SeriesCap {

@@ -1,10 +1,12 @@
 //! Every metric: name, type, labels, help, when it is there, what it is read from and what it is for.
 //!
 //! Names end in their unit. Instants are absent until they are known, counters with closed labels are there as soon as their
-//! source is. State, role, ids and anything that a user of the database chose are never labels, but names of databases, which are bounded.
+//! source is. State, role, ids and anything that a user of the database chose are never labels, but names of databases and
+//! collections, which are bounded.
 
 mod archive;
 mod backup;
+mod current;
 mod engine;
 mod operations;
 mod replication;
@@ -14,6 +16,7 @@ mod storage;
 
 pub use archive::*;
 pub use backup::*;
+pub use current::*;
 pub use engine::*;
 pub use operations::*;
 pub use replication::*;
@@ -129,8 +132,8 @@ macro_rules! group {
 use group;
 
 /// In the order of the documentation, which is also the order in which series are kept when there are too many.
-pub static GROUPS: [&Group; 9] =
-    [&SERVER, &ARCHIVE, &BACKUP, &SIDECAR, &REPLICATION, &OPLOG, &OPERATIONS, &ENGINE, &STORAGE];
+pub static GROUPS: [&Group; 11] =
+    [&SERVER, &ARCHIVE, &BACKUP, &SIDECAR, &REPLICATION, &OPLOG, &OPERATIONS, &CURRENT, &PROFILER, &ENGINE, &STORAGE];
 
 pub fn all() -> impl Iterator<Item = &'static Metric> {
     GROUPS.iter().flat_map(|group| group.metrics.iter().copied())

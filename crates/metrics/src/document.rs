@@ -13,8 +13,8 @@ Everything that `sidecar run` serves at `/metrics`, in the text format of Promet
   `_total`, and those with closed labels are there before their first event.
 - Everything is collected in the background. A scrape serves the last complete snapshot at once, whatever state the server,
   its disk or the archive are in.
-- Labels never hold what users of the database chose, but names of databases: the largest have series of their own, the
-  others are `__other__`. Beyond `tidemark_series_limit` series are left out and counted.
+- Labels never hold what users of the database chose, but names of databases and collections: the largest have series of their own,
+  the others are `__other__`. Beyond `tidemark_series_limit` series are left out and counted.
 - What a failed or stopped server had said is absent, never old. `tidemark_mongod_up` is 0 then.
 - After a failover other sidecars report: aggregate by the set, never by pod.
 - *Not observed*: read from the documentation of a newer server than was at hand.

@@ -11,6 +11,7 @@ pub mod bound;
 pub mod cap;
 pub mod catalogue;
 pub mod continuity;
+pub mod current_op;
 pub mod databases;
 pub mod document;
 mod field;

@@ -17,6 +17,10 @@ use telemetry::redact_uri;
 
 use crate::error::{ErrorKind, ReplsetError, Result};
 
+mod profiling;
+
+pub use profiling::{Profiling, ProfilingChange};
+
 /// A command runs while the one of another loop does.
 const MAX_POOL: u32 = 2;
 /// A server that does not answer within this time is down for whoever watches it.
@@ -160,9 +164,16 @@ impl Probe {
             "cursor": {},
         };
         let reply = self.run("local", WHAT, command).await?;
-        let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
-        let first = batch.ok().and_then(|batch| batch.first()?.as_document().cloned());
-        first.ok_or_else(|| ReplsetError::protocol(WHAT, "the reply holds no sizes"))
+        first_of(&reply).ok_or_else(|| ReplsetError::protocol(WHAT, "the reply holds no sizes"))
+    }
+
+    /// The one document of a pipeline that begins with `$currentOp` and adds everything up, if it gives one.
+    pub async fn operations(&self, pipeline: Vec<Document>) -> Result<Option<Document>> {
+        const WHAT: &str = "look at the operations under way";
+        let command = bson::doc! { "aggregate": 1, "pipeline": pipeline, "cursor": {} };
+        let command =
+            RawDocumentBuf::try_from(&command).map_err(|error| ReplsetError::protocol(WHAT, error.to_string()))?;
+        Ok(first_of(&self.run("admin", WHAT, command).await?))
     }
 
     /// Names of all databases.
@@ -171,4 +182,9 @@ impl Probe {
         let databases = reply.get_array("databases").into_iter().flatten().filter_map(bson::Bson::as_document);
         Ok(databases.filter_map(|database| database.get_str("name").ok().map(str::to_owned)).collect())
     }
+}
+
+fn first_of(reply: &Document) -> Option<Document> {
+    let batch = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
+    batch.ok().and_then(|batch| batch.first()?.as_document().cloned())
 }

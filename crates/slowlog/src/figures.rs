@@ -61,17 +61,6 @@ pub struct OperationFigures {
 impl OperationFigures {
     pub fn add(&mut self, query: &SlowQuery<'_>, plan: Plan) {
         self.duration.add(query.duration_millis);
-        let times = [
-            query.working_millis.unwrap_or(0).saturating_mul(1000),
-            query.queued_micros,
-            query.lock_wait_micros,
-            query.write_concern_wait_millis.saturating_mul(1000),
-            query.flow_control_micros,
-            query.cpu_nanos / 1000,
-            query.storage_read_micros,
-            query.remote_wait_millis.saturating_mul(1000),
-            query.planning_micros,
-        ];
         let work = [
             query.docs_examined,
             query.keys_examined,
@@ -83,11 +72,26 @@ impl OperationFigures {
         ];
         let flags =
             [query.sort_stage, query.used_disk, query.multi_planner, query.replanned, query.failed, query.mirrored];
-        add_all(&mut self.times_micros, times);
+        add_all(&mut self.times_micros, times(query));
         add_all(&mut self.work, work);
         add_all(&mut self.flags, flags.map(u64::from));
         add_all(&mut self.plans, Plan::ALL.map(|each| u64::from(each == plan)));
     }
+}
+
+/// Microseconds, in the order of [`TIMES`].
+fn times(query: &SlowQuery<'_>) -> [u64; TIMES.len()] {
+    [
+        query.working_millis.unwrap_or(0).saturating_mul(1000),
+        query.queued_micros,
+        query.lock_wait_micros,
+        query.write_concern_wait_millis.saturating_mul(1000),
+        query.flow_control_micros,
+        query.cpu_nanos / 1000,
+        query.storage_read_micros,
+        query.remote_wait_millis.saturating_mul(1000),
+        query.planning_micros,
+    ]
 }
 
 fn add_all<const N: usize>(sums: &mut [u64; N], numbers: [u64; N]) {
@@ -102,6 +106,8 @@ pub struct ShapeFigures {
     pub failed: u64,
     pub millis: u64,
     pub longest_millis: u64,
+    /// In the order of [`TIMES`].
+    pub times_micros: [u64; TIMES.len()],
     pub docs_examined: u64,
     pub keys_examined: u64,
     pub returned: u64,
@@ -122,6 +128,7 @@ impl ShapeFigures {
         self.failed += u64::from(query.failed);
         self.millis = self.millis.saturating_add(query.duration_millis);
         self.longest_millis = self.longest_millis.max(query.duration_millis);
+        add_all(&mut self.times_micros, times(query));
         self.docs_examined = self.docs_examined.saturating_add(query.docs_examined);
         self.keys_examined = self.keys_examined.saturating_add(query.keys_examined);
         self.returned = self.returned.saturating_add(query.produced());

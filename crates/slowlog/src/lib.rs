@@ -15,6 +15,7 @@ pub mod families;
 pub mod figures;
 pub mod line;
 pub mod operation;
+pub mod profile;
 pub mod record;
 pub mod redact;
 pub mod report;

@@ -32,7 +32,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// `own_app_name`: what connections that must not be counted call themselves.
+    /// `own_app_name`: what connections that must not be counted call themselves, by itself or with more behind a space
+    /// or a hyphen.
     pub fn new(own_app_name: Option<&str>) -> Self {
         Self { mark: Finder::new(MARK), own_app_name: own_app_name.map(str::to_owned) }
     }
@@ -54,7 +55,8 @@ impl Reader {
     }
 
     fn is_own(&self, query: &SlowQuery<'_>) -> bool {
-        self.own_app_name.is_some() && self.own_app_name.as_deref() == query.app_name.as_deref()
+        let (Some(own), Some(name)) = (&self.own_app_name, &query.app_name) else { return false };
+        name.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '-']))
     }
 }
 
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn each_record_has_its_verdict() {
-        let cases: [(&[u8], &str); 12] = [
+        let cases: [(&[u8], &str); 14] = [
             (b"", "skipped"),
             (br#"{"id":20883,"attr":{"ns":"a.b"}}"#, "skipped"),
             (br#"{"id":518031,"attr":{"ns":"a.b"}}"#, "skipped"),
@@ -84,6 +86,8 @@ mod tests {
             (br#"{"attr":{"ns":"a.b","durationMillis":5},"id":51803}"#, "parsed"),
             (br#"{"id":51803,"attr":{"ns":"a.b"},"truncated":{"command":{}},"size":{"command":9}}"#, "truncated"),
             (br#"{"id":51803,"attr":{"ns":"a.b","appName":"tidemark"}}"#, "own"),
+            (br#"{"id":51803,"attr":{"ns":"a.b","appName":"tidemark metrics"}}"#, "own"),
+            (br#"{"id":51803,"attr":{"ns":"a.b","appName":"tidemark-restore x"}}"#, "own"),
             (br#"{"id":51803,"attr":{"ns":"a.b","appName":"tidemark2"}}"#, "parsed"),
             (br#"{"id":51803,"attr":{"ns":"a.b""#, "malformed"),
             (br#"{"id":51803,"attr":{"ns":"a.b"}} trailing"#, "malformed"),

@@ -3,10 +3,12 @@
 //! Fields may be added, never renamed. Durations are seconds, moments are RFC 3339 from the log's own clock, counts are
 //! since this process began to follow the log. `example` is the command without its values ([`crate::redact`]).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::aggregate::{Aggregate, LineCounts, NamespaceFigures};
-use crate::figures::ShapeFigures;
+use crate::figures::{ShapeFigures, TIMES};
 use crate::operation::{Namespace, Plan};
 use crate::shape::{Origin, ShapeKey};
 
@@ -51,6 +53,9 @@ pub struct ShapeReport {
     pub failed: u64,
     pub seconds: f64,
     pub longest_seconds: f64,
+    /// Where the time went ([`TIMES`]); what no line told of is left out. They overlap: `cpu`, `storage_read` and
+    /// `planning` are parts of `working`.
+    pub times: BTreeMap<&'static str, f64>,
     pub docs_examined: u64,
     pub keys_examined: u64,
     pub returned: u64,
@@ -141,6 +146,7 @@ fn shape_report(key: &ShapeKey, shape: &ShapeFigures) -> ShapeReport {
         failed: shape.failed,
         seconds: seconds(shape.millis),
         longest_seconds: seconds(shape.longest_millis),
+        times: times(shape),
         docs_examined: shape.docs_examined,
         keys_examined: shape.keys_examined,
         returned: shape.returned,
@@ -151,11 +157,16 @@ fn shape_report(key: &ShapeKey, shape: &ShapeFigures) -> ShapeReport {
     }
 }
 
+fn times(shape: &ShapeFigures) -> BTreeMap<&'static str, f64> {
+    let told = TIMES.into_iter().zip(shape.times_micros).filter(|(_, micros)| *micros > 0);
+    told.map(|(name, micros)| (name, seconds(micros) / 1000.0)).collect()
+}
+
 fn moment(millis: i64) -> Option<String> {
     jiff::Timestamp::from_millisecond(millis).ok().map(|at| at.to_string())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of thousands of years")]
+#[expect(clippy::cast_precision_loss, reason = "thousands of years")]
 fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
 }
@@ -187,6 +198,9 @@ mod tests {
             r#"{"find":"orders","filter":{"total":{"$gt":"number","$lt":"number"},"note":"string"}}"#
         );
         assert_eq!(shape["plans"][0]["plan"], "COLLSCAN");
+        let told = |time: &str| shapes.iter().filter(|shape| shape["times"][time].as_f64() > Some(0.0)).count();
+        assert!(told("lock_wait") > 0 && told("storage_read") > 0, "{json}");
+        assert_eq!(told("working"), 0, "this version does not tell");
         assert!(shape["last_at"].as_str().unwrap().ends_with('Z'));
         assert!(shapes.windows(2).all(|pair| pair[0]["seconds"].as_f64() >= pair[1]["seconds"].as_f64()));
     }

@@ -25,6 +25,17 @@ pub enum Origin {
     Fingerprint,
 }
 
+impl Origin {
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::QueryShapeHash => "queryShapeHash",
+            Self::PlanCacheShapeHash => "planCacheShapeHash",
+            Self::QueryHash => "queryHash",
+            Self::Fingerprint => "fingerprint",
+        }
+    }
+}
+
 /// A server's hash says nothing about namespace and operation, so these belong to the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShapeKey {

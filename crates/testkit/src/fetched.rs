@@ -25,6 +25,13 @@ pub fn age() -> Result<PathBuf> {
     Ok(last_line("fetch-age.sh")?.join("age"))
 }
 
+/// The folder that `scripts/SCRIPT` prints as its last line; the script itself knows the variable that replaces it.
+pub fn folder(script: &str) -> Result<PathBuf> {
+    let path = last_line(script)?;
+    ensure!(path.is_dir(), "{script} printed no folder: {}", path.display());
+    Ok(path)
+}
+
 fn last_line(script: &str) -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(script);
     let output = Command::new(&script).output().with_context(|| format!("run {}", script.display()))?;

@@ -3,10 +3,12 @@
 //! Development only: nothing that ships depends on this crate, which is why it may use the driver directly.
 
 pub mod azurite;
+pub mod browser;
 #[cfg(feature = "mongodb")]
 pub mod bson_bytes;
 #[cfg(feature = "mongodb")]
 pub mod capture;
+pub mod certificate;
 #[cfg(feature = "mongodb")]
 pub mod dataset;
 pub mod fetched;
@@ -29,6 +31,7 @@ pub mod workload;
 pub mod writers;
 
 pub use azurite::AzuriteServer;
+pub use browser::Browser;
 #[cfg(feature = "mongodb")]
 pub use capture::{Detail, DiffOptions, StateCapture, capture};
 #[cfg(feature = "mongodb")]

@@ -86,6 +86,12 @@ impl ReplicaSet {
         Ok(Client::with_uri_str(self.member_uri(index)).await?)
     }
 
+    /// The same, for a client that calls itself so.
+    pub async fn member_client_named(&self, index: usize, app_name: &str) -> Result<Client> {
+        let app_name = app_name.replace(' ', "%20");
+        Ok(Client::with_uri_str(format!("{}&appName={app_name}", self.member_uri(index))).await?)
+    }
+
     /// The index of the primary; waits for an election that is under way.
     pub async fn primary(&self) -> Result<usize> {
         self.primary_other_than(None).await

@@ -3,7 +3,6 @@
 //! Buckets are made through its API like a user would; what a test wants to know behind the back of the code under
 //! test (unfinished uploads) is asked with requests signed here, since only `store` may use the SDK.
 
-mod certificate;
 mod signature;
 
 use std::path::{Path, PathBuf};
@@ -62,7 +61,7 @@ impl S3Server {
     /// Restarts it with a certificate of an authority made for it, see [`Self::authority`].
     pub async fn switch_to_tls(&mut self) -> Result<()> {
         self.kill();
-        certificate::write(&self.folder.path().join("certs"))?;
+        crate::certificate::write(&self.folder.path().join("certs"))?;
         self.tls = true;
         self.restart().await
     }

@@ -62,7 +62,7 @@ impl MarkWriter {
     pub async fn run(&mut self) -> Infallible {
         let mut seen = self.state.subscribe();
         while let Err(error) = self.compare().await {
-            tracing::warn!(%error, "high-water mark not compared with the archive; trying again");
+            tracing::warn!(event = "high_water_not_compared", %error, "high-water mark not compared with the archive; trying again");
             tokio::time::sleep(self.times.every).await;
         }
         loop {
@@ -102,7 +102,9 @@ impl MarkWriter {
         self.tried_at = Some(Instant::now());
         match in_time(self.times.patience, join(&self.archive, through, snapshot.clone())).await {
             Ok(()) => self.written = Some((through, snapshot)),
-            Err(error) => tracing::warn!(%error, "high-water mark not written; archiving goes on without it"),
+            Err(error) => {
+                tracing::warn!(event = "high_water_not_written", %error, "high-water mark not written; archiving goes on without it");
+            }
         }
     }
 
@@ -123,7 +125,8 @@ impl MarkWriter {
         let snapshot = mark.missing_snapshot(&self.archive.manifests_from(mark.last_snapshot.as_ref()).await?);
         let shortfalls: Vec<Shortfall> = slices.into_iter().chain(snapshot).collect();
         for shortfall in &shortfalls {
-            tracing::warn!(
+            tracing::error!(
+                event = "archive_shortfall",
                 recorded_at = mark.recorded_at,
                 "{shortfall}; somebody removed it or an older copy of the archive came back (`dr-cli verify --level list` \
                  shows what is there); archiving goes on"
@@ -168,7 +171,7 @@ async fn join(archive: &ArchiveStore, through: ClusterTime, snapshot: Option<Sna
 async fn read(archive: &ArchiveStore) -> Result<Option<HighWater>> {
     match archive.high_water().await {
         Err(Error::Record { key, problem }) if !matches!(problem, RecordError::NewerFormat { .. }) => {
-            tracing::warn!(key, %problem, "high-water mark not readable; it will be written anew");
+            tracing::warn!(event = "high_water_unreadable", key, %problem, "high-water mark not readable; it will be written anew");
             Ok(None)
         }
         read => read,

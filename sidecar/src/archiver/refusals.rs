@@ -18,7 +18,7 @@ impl Refusals {
         if self.told {
             tracing::debug!(%error, "the user is still refused");
         } else {
-            tracing::error!(%error, "the server refuses the user; trying again until that is corrected");
+            tracing::error!(event = "user_refused", %error, "the server refuses the user; trying again until that is corrected");
             self.told = true;
         }
         true

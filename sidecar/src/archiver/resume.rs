@@ -82,7 +82,7 @@ pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Optio
         let begin = oplog::safe_begin(&chosen.connection).await?;
         let stamp = stamp(&begin.entry)?;
         let proof = EntryProof { term: stamp.term, digest: Digest::of(begin.entry.as_bytes()) };
-        tracing::info!(member = chosen.host, after = %stamp.at, "archive begins");
+        tracing::info!(event = "archive_begins", member = chosen.host, after = %stamp.at, "archive begins");
         return Ok(Start { member: chosen, position: Position { after: stamp.at, entry: Some(proof) }, gap: None });
     };
     let archived = end.at;
@@ -96,7 +96,7 @@ pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Optio
         Continuity::Proven(proof) => return Ok(proven(chosen, proof)),
         Continuity::Diverged { found } => return Err(diverged(&chosen.host, archived, found)),
         Continuity::Behind | Continuity::Overrun { .. } => {
-            tracing::warn!(member = chosen.host, %archived, ?first, "member cannot continue the archive; asking the others");
+            tracing::warn!(event = "member_cannot_continue", member = chosen.host, %archived, ?first, "member cannot continue the archive; asking the others");
         }
     }
     let mut oldest: Vec<(SourceMember, ClusterTime)> = Vec::new();
@@ -112,7 +112,9 @@ pub async fn find_start(source: &Source, archive: &ArchiveStore, archived: Optio
             Ok(Continuity::Proven(proof)) => return Ok(proven(other, proof)),
             Ok(Continuity::Diverged { found }) => return Err(diverged(&other.host, archived, found)),
             Ok(continuity) => note(other, continuity, &mut oldest, &mut behind),
-            Err(error) => tracing::warn!(member = other.host, %error, "member cannot be asked"),
+            Err(error) => {
+                tracing::warn!(event = "member_unreachable", member = other.host, %error, "member cannot be asked");
+            }
         }
     }
     note(chosen, first, &mut oldest, &mut behind);
@@ -143,7 +145,7 @@ async fn record_gap(archive: &ArchiveStore, after: ClusterTime, through: Cluster
     let key = gap.key(&archive.lineage);
     // The same gap may be recorded by two sidecars: its name is all that matters.
     let _created = archive.put_new(&key, gap.to_json().map_err(Error::record(&key))?).await?;
-    tracing::error!(%after, %through, "gap recorded: the oplog was overwritten before it was archived");
+    tracing::error!(event = "gap_recorded", %after, %through, "gap recorded: the oplog was overwritten before it was archived");
     Ok(gap)
 }
 

@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 37] = [
+pub const KEYS: [&str; 41] = [
     "uri",
     "archive",
     "control",
@@ -60,6 +60,10 @@ pub const KEYS: [&str; 37] = [
     "rpo_target",
     "rto_target",
     "drill_interval",
+    "slow_ms",
+    "slow_sample_rate",
+    "slow_profiler",
+    "slow_profiler_databases",
     "logs",
     "log_patterns",
     "log_positions",

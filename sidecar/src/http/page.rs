@@ -1,126 +1,177 @@
-//! The status page: the same facts as `/status`, for a person. No script, nothing loaded from elsewhere.
+//! The status page: the same facts as `/status`, for a person who was called at night. The verdict and what to do come first.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
+use crate::page::{Page, Tone, moment, when_text};
+use crate::status::problems::{Level, Problem, Severity};
 use crate::status::{Role, StatusReport};
 
-const HEAD: &str = r#"<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="5"><title>Tidemark sidecar</title><style>
-:root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #c0392b; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.25rem; } h2 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
-table { border-collapse: collapse; width: 100%; } th { text-align: left; font-weight: 500; width: 14rem; vertical-align: top; }
-th, td { padding: .3rem .5rem .3rem 0; border-bottom: 1px solid var(--line); } td { overflow-wrap: anywhere; }
-.good { color: var(--good); } .bad { color: var(--bad); } .dim { opacity: .65; }
-</style></head><body>
-"#;
+mod details;
+mod figures;
+mod window;
 
-pub fn render(status: &StatusReport) -> String {
-    let mut page = String::from(HEAD);
-    let (class, word) = match (status.ready, status.role) {
-        (false, _) => ("bad", "not ready"),
-        (true, Role::Watching) => ("good", "watching an arbiter"),
-        (true, Role::Standby) => ("good", "standing by"),
-        (true, _) => ("good", "archiving"),
+const RELOAD_SECONDS: u32 = 30;
+
+/// `reloads`: whether the browser loads it again by itself.
+pub fn page(status: &StatusReport, reloads: bool) -> Page<'static> {
+    let now = metrics::backup::instant(&status.at).unwrap_or_default();
+    let body = html! {
+        (verdict(status, now, reloads))
+        (next(status))
+        (window::section(status, now))
+        (figures::tiles(status, now))
+        (details::members(status, now))
+        (details::snapshots(status, now))
+        (details::drills(status, now))
+        (slow_queries())
+        (details::sidecar(status, now))
+        footer {
+            "Tidemark " (status.version) " · " a href="status" { "this page as JSON" } " · " a href="metrics" { "metrics" }
+            " · " a href="readyz" { "readiness" } " · all times are UTC"
+        }
     };
-    write(&mut page, format_args!("<h1>Tidemark sidecar: <span class=\"{class}\">{word}</span></h1>"));
-    if let Some(reason) = &status.not_ready_because {
-        write(&mut page, format_args!("<p class=\"bad\">{}</p>", escape(reason)));
+    Page {
+        title: title(status),
+        tone: tone(status.verdict.level),
+        reload_seconds: reloads.then_some(RELOAD_SECONDS),
+        body,
     }
-    let seconds = |value: Option<f64>| value.map(|value| format!("{value:.0} s"));
-    table(
-        &mut page,
-        "Oplog archive",
-        &[
-            ("Lineage", status.lineage.clone()),
-            ("Archive", Some(status.archive.clone())),
-            (
-                "Archived by",
-                status.archiver_lease.as_ref().map(|lease| format!("{} (epoch {})", lease.holder, lease.epoch)),
-            ),
-            ("Member", status.member.clone()),
-            (
-                "Archived through",
-                status.archived_through.map(|time| format!("{} ({time})", crate::clock::text_of_seconds(time.seconds))),
-            ),
-            ("Archive lag", seconds(status.archive_lag_seconds)),
-            ("Oplog headroom", seconds(status.oplog_headroom_seconds)),
-            ("Gaps since start", Some(status.gaps.to_string())),
-        ],
-    );
-    if let Some(current) = &status.current_snapshot {
-        table(
-            &mut page,
-            "Snapshot in progress",
-            &[
-                ("Id", current.id.clone()),
-                ("Phase", Some(format!("{:?}", current.phase))),
-                ("Collections", Some(format!("{} of {}", current.collections_done, current.collections))),
-                ("Documents", Some(current.documents.to_string())),
-                ("Bytes", Some(current.bytes.to_string())),
-            ],
-        );
-    }
-    let last = status.last_snapshot.as_ref();
-    table(
-        &mut page,
-        "Last snapshot",
-        &[
-            ("Id", last.map(|snapshot| snapshot.id.to_string())),
-            ("Consistent at", last.map(|snapshot| snapshot.end.to_string())),
-            ("Published", last.map(|snapshot| snapshot.published_at.clone())),
-            ("Documents", last.map(|snapshot| snapshot.documents.to_string())),
-            ("Bytes, as stored", last.map(|snapshot| format!("{} ({} stored)", snapshot.bytes, snapshot.stored_bytes))),
-            ("Next", status.next_snapshot_at.clone()),
-        ],
-    );
-    if let Some(error) = &status.last_error {
-        table(&mut page, "Last error", &[("At", Some(error.at.clone())), ("What", Some(error.what.clone()))]);
-    }
-    write(
-        &mut page,
-        format_args!(
-            "<p class=\"dim\">version {} · <a href=\"/status\">JSON</a> · <a href=\"/metrics\">metrics</a></p></body></html>\n",
-            escape(status.version)
-        ),
-    );
-    page
 }
 
-fn table(page: &mut String, title: &str, rows: &[(&str, Option<String>)]) {
-    write(page, format_args!("<h2>{title}</h2><table>"));
-    for (name, value) in rows {
-        let value = value.as_deref().map_or_else(|| "<span class=\"dim\">not known yet</span>".to_owned(), escape);
-        write(page, format_args!("<tr><th>{name}</th><td>{value}</td></tr>"));
+fn title(status: &StatusReport) -> &'static str {
+    match status.verdict.level {
+        Level::Good => "Good: Tidemark",
+        Level::Attention => "Attention: Tidemark",
+        Level::ActNow => "ACT NOW: Tidemark",
+        Level::Unknown => "Not known: Tidemark",
+        Level::StandingBy => "Standing by: Tidemark",
     }
-    page.push_str("</table>\n");
 }
 
-fn write(page: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing into a string cannot fail.
-    page.write_fmt(text).ok();
+const fn tone(level: Level) -> Tone {
+    match level {
+        Level::Good => Tone::Good,
+        Level::Attention => Tone::Attention,
+        Level::ActNow => Tone::Bad,
+        Level::Unknown | Level::StandingBy => Tone::Unknown,
+    }
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Good => "All is well",
+        Level::Attention => "Needs attention",
+        Level::ActNow => "Act now",
+        Level::Unknown => "Not known yet",
+        Level::StandingBy => "Standing by",
+    }
+}
+
+fn verdict(status: &StatusReport, now: f64, reloads: bool) -> Markup {
+    let role = match status.role {
+        Role::Starting => "starting",
+        Role::Watching => "beside an arbiter",
+        Role::Standby => "standing by",
+        Role::Archiving => "archiving",
+    };
+    let stale = status.collectors.iter().filter(|collector| collector.stale && status.server.up != Some(false));
+    let stale: Vec<&str> = stale.map(|collector| collector.name.as_str()).collect();
+    html! {
+        header.verdict.(tone(status.verdict.level).class()) {
+            p.kicker.dim {
+                "Tidemark"
+                @if let Some(set) = &status.replica_set { " · replica set " strong { (set) } }
+                " · this sidecar is " (role)
+            }
+            h1 { (word(status.verdict.level)) }
+            p.lead { (status.verdict.headline) }
+            @if status.role == Role::Standby && let Some(lease) = &status.archiver_lease {
+                p { "The one that archives: " code { (lease.holder) } ". Open the page of that sidecar." }
+            }
+            @if !stale.is_empty() {
+                p.attention { strong { "Stale: " } "no news lately from " (stale.join(", ")) "; what rests on it may have changed." }
+            }
+            p.small.dim {
+                "As of " (moment(now)) ". "
+                @if reloads {
+                    "Reloads every " (RELOAD_SECONDS) " s; " a href="?reload=off" { "stop that" } " to copy in peace."
+                } @else {
+                    "Does not reload by itself; " a href="?" { "reload" } "."
+                }
+            }
+        }
+    }
+}
+
+/// What to do, worst first, with commands to paste.
+fn next(status: &StatusReport) -> Markup {
+    let uses_archive = status.problems.iter().any(|problem| problem.next.iter().any(|line| line.starts_with("dr-cli")));
+    html! {
+        section #next {
+            h2 { "What to do next" }
+            @if status.problems.is_empty() {
+                p { "Nothing, as far as this sidecar knows. To see what a restore would do, which changes nothing:" }
+                pre { (environment(status)) "\ndr-cli plan --to latest" }
+            } @else {
+                ol.problems {
+                    @for problem in &status.problems { (one(problem)) }
+                }
+                @if uses_archive {
+                    p.small.dim.before { "Before the first " code { "dr-cli" } " command, with your own credentials where the store needs some:" }
+                    pre { (environment(status)) }
+                }
+            }
+        }
+    }
+}
+
+fn one(problem: &Problem) -> Markup {
+    let (class, word) = match problem.severity {
+        Severity::Critical => ("bad", "act now"),
+        Severity::Warning => ("attention", "attention"),
+        Severity::Info => ("unknown", "to know"),
+    };
+    html! {
+        li {
+            h3 { span.badge.(class) { (word) } " " (problem.what) }
+            p { (problem.advice) }
+            @if !problem.next.is_empty() { pre { (problem.next.join("\n")) } }
+            p.small.dim { "Runbook " strong { (problem.runbook) } ": " code { "docs/runbooks/" (problem.runbook) ".md" } }
+        }
+    }
+}
+
+/// What `dr-cli` has to know, for a shell.
+fn environment(status: &StatusReport) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let mut line = format!("export TIDEMARK_ARCHIVE={}", quoted(&status.archive));
+    if let Some(lineage) = &status.lineage {
+        line.push_str(&format!(" TIDEMARK_LINEAGE={}", quoted(lineage)));
+    }
+    line
+}
+
+fn slow_queries() -> Markup {
+    html! {
+        section #slow {
+            h2 { "Slow queries" }
+            p {
+                "The node agent (" code { "sidecar node" } ") on the server's machine counts them: "
+                code { "/slow-queries.html" } " shows the query shapes that took most time, "
+                code { "/slow-queries" } " the same as JSON. This process does not read the server's log."
+            }
+        }
+    }
+}
+
+/// A moment of the report, or that it never happened.
+fn when_or(text: Option<&str>, now: f64, otherwise: &str) -> Markup {
+    if let Some(text) = text {
+        when_text(text, now)
+    } else {
+        html! { span.dim { (otherwise) } }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::metrics::Metrics;
-    use crate::status::StatusBoard;
-
-    #[test]
-    fn the_page_says_why_it_is_not_ready_and_escapes_what_it_shows() {
-        let board = StatusBoard::new(Metrics::new().unwrap(), Duration::from_secs(5), "file:///a<b>");
-        board.error(&crate::error::Error::Internal("<script>".to_owned()));
-        let page = render(&board.report());
-        assert!(page.contains("not ready"), "{page}");
-        assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
-        assert!(page.contains("file:///a&lt;b&gt;"), "{page}");
-    }
-}
+mod tests;

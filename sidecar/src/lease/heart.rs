@@ -29,14 +29,24 @@ impl Heart {
             let began = Instant::now();
             match timeout(self.times.answer, self.once(beat)).await {
                 Ok(Ok(Some(newest))) => {
-                    tracing::error!(epoch = self.epoch, newest, "the {name} was taken over");
+                    tracing::error!(
+                        event = "lease_taken_over",
+                        epoch = self.epoch,
+                        newest,
+                        "the {name} was taken over"
+                    );
                     lost.cancel();
                     break;
                 }
                 Ok(Ok(None)) => {}
                 // A store that is away stops everybody: nobody can take over either.
-                Ok(Err(error)) => tracing::warn!(%error, "heartbeat of the {name} not written"),
-                Err(_) => tracing::warn!("heartbeat of the {name} not written: the store does not answer"),
+                Ok(Err(error)) => {
+                    tracing::warn!(event = "lease_heartbeat_failed", %error, "heartbeat of the {name} not written");
+                }
+                Err(_) => tracing::warn!(
+                    event = "lease_heartbeat_failed",
+                    "heartbeat of the {name} not written: the store does not answer"
+                ),
             }
             self.asked.send_replace(began);
         }

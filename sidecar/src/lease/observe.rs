@@ -30,10 +30,17 @@ impl Free {
         match self {
             Self::NeverHeld | Self::Released => {}
             Self::Silent { holder } => {
-                tracing::warn!(epoch = newest, holder, "the holder of the {} is dead; taking over", purpose.name);
+                tracing::warn!(
+                    event = "lease_holder_dead",
+                    epoch = newest,
+                    holder,
+                    "the holder of the {} is dead; taking over",
+                    purpose.name
+                );
             }
             Self::Gone { holder } => {
                 tracing::info!(
+                    event = "lease_holder_gone",
                     epoch = newest,
                     holder,
                     "the process that held the {} is gone; taking over",

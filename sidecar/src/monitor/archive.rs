@@ -15,6 +15,7 @@ use crate::archive_store::ArchiveStore;
 use crate::backoff::pause_unless_stopped;
 use crate::backups::Verified;
 use crate::error::{Error, Result};
+use crate::holdings::Holdings;
 use crate::metrics::{Metrics, SnapshotFigures};
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ const VERIFY: Duration = Duration::from_hours(24);
 const CONCURRENCY: usize = 4;
 /// More drills than that are history.
 const DRILLS: usize = 100;
+/// Findings of a verification that are kept for people.
+const SHOWN: usize = 10;
 
 #[derive(Debug, Clone)]
 pub struct ArchiveWatch {
@@ -51,17 +54,20 @@ impl ArchiveWatch {
             collectors.note("archive", REFRESH.max(took * SHARE), took, found.is_ok());
             self.metrics.backups.repository(found.is_ok());
             let pause = match found {
-                Ok((found, is_verified)) => {
+                Ok((found, holdings, is_verified)) => {
                     is_told = false;
                     if is_verified {
                         verified_at = Some(Instant::now());
                     }
-                    self.metrics.backups.change(|backups| backups.found = Some(Arc::new(found)));
-                    REFRESH.max(took * SHARE)
+                    let refresh = if holdings.has_slices { REFRESH } else { RETRY };
+                    self.metrics.backups.change(|backups| {
+                        (backups.found, backups.holdings) = (Some(Arc::new(found)), Some(Arc::new(holdings)));
+                    });
+                    refresh.max(took * SHARE)
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_told, true) {
-                        tracing::warn!(%error, "the archive was not listed for its metrics; trying again without saying so");
+                        tracing::warn!(event = "archive_not_listed", %error, "the archive was not listed for its metrics; trying again without saying so");
                     }
                     RETRY
                 }
@@ -72,7 +78,7 @@ impl ArchiveWatch {
                 pause_unless_stopped(LOOK, &self.stop).await;
             }
         }
-        self.metrics.backups.change(|backups| (backups.found, backups.verified) = (None, None));
+        self.metrics.backups.change(|backups| (backups.found, backups.holdings, backups.verified) = (None, None, None));
         self.metrics.collected.forget("archive");
         Ok(())
     }
@@ -89,7 +95,7 @@ impl ArchiveWatch {
     }
 
     /// On a thread of its own: what a listing holds across its requests cannot go from one thread to another.
-    async fn look_apart(self, verifies: bool) -> Result<(Summary, bool)> {
+    async fn look_apart(self, verifies: bool) -> Result<(Summary, Holdings, bool)> {
         let runtime = tokio::runtime::Handle::current();
         let work = move || {
             runtime.block_on(async {
@@ -103,7 +109,8 @@ impl ArchiveWatch {
     }
 
     /// What is there, and whether it was verified.
-    async fn look(&self, verifies: bool) -> Result<(Summary, bool)> {
+    async fn look(&self, verifies: bool) -> Result<(Summary, Holdings, bool)> {
+        let listed_at = crate::clock::now_text();
         let stores = self.archive.stores().clone();
         let reader = ArchiveReader::open(stores.archive).await?.with_control(stores.control);
         let lineage = &self.archive.lineage;
@@ -129,10 +136,13 @@ impl ArchiveWatch {
         if verifies {
             match self.verify(&reader).await {
                 Ok(()) => is_verified = true,
-                Err(error) => tracing::warn!(%error, "the archive was not verified; trying again"),
+                Err(error) => {
+                    tracing::warn!(event = "archive_not_verified", %error, "the archive was not verified; trying again");
+                }
             }
         }
-        Ok((Summary::of(&self.replica_set, &Found { catalog, drills, references }), is_verified))
+        let holdings = Holdings::of(&catalog, &drills, listed_at);
+        Ok((Summary::of(&self.replica_set, &Found { catalog, drills, references }), holdings, is_verified))
     }
 }
 
@@ -144,12 +154,19 @@ impl ArchiveWatch {
         let findings = if report.is_damaged { report.findings_total } else { 0 };
         if let Some(finding) = report.findings.first().filter(|_| report.is_damaged) {
             let (object, problem) = (&finding.object, &finding.problem);
-            tracing::error!(object, problem, findings, "something is wrong with the archive (`dr-cli verify`)");
+            tracing::error!(
+                event = "archive_damaged",
+                object,
+                problem,
+                findings,
+                "something is wrong with the archive (`dr-cli verify`)"
+            );
         }
         self.metrics.backups.change(|backups| {
-            let before = backups.verified.and_then(|verified| verified.sound_at);
-            let sound_at = if findings == 0 { Some(super::now()) } else { before };
-            backups.verified = Some(Verified { sound_at, findings });
+            let (at, before) = (super::now(), backups.verified.as_ref().and_then(|verified| verified.sound_at));
+            let sound_at = if findings == 0 { Some(at) } else { before };
+            let shown = if findings == 0 { Vec::new() } else { report.findings.iter().take(SHOWN).cloned().collect() };
+            backups.verified = Some(Verified { at, sound_at, findings, shown });
         });
         Ok(())
     }

@@ -17,6 +17,16 @@ struct Inner {
     families: Arc<Vec<MetricFamily>>,
 }
 
+impl Inner {
+    fn all(&self) -> Samples {
+        let mut all = Samples::default();
+        for samples in self.parts.values() {
+            all.extend(samples.clone());
+        }
+        all
+    }
+}
+
 /// Where loops leave their samples. Cheap to clone; nobody holds it for longer than a copy takes.
 #[derive(Debug, Clone, Default)]
 pub struct Collected(Arc<Mutex<Inner>>);
@@ -26,10 +36,7 @@ impl Collected {
     pub fn put(&self, part: &'static str, samples: Samples) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.parts.insert(part, samples);
-        let mut all = Samples::default();
-        for samples in inner.parts.values() {
-            all.extend(samples.clone());
-        }
+        let all = inner.all();
         let capped = inner.cap.apply(all);
         inner.families = Arc::new(exposition::families(&capped));
     }
@@ -37,6 +44,11 @@ impl Collected {
     /// What was known is not known any more.
     pub fn forget(&self, part: &'static str) {
         self.put(part, Samples::default());
+    }
+
+    /// Everything that is known now, also what is beyond the cap on series.
+    pub fn samples(&self) -> Samples {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
     pub(crate) fn families(&self) -> Arc<Vec<MetricFamily>> {

@@ -78,7 +78,7 @@ fn own(settings: &MonitorSettings, board: &StatusBoard, rpo: &mut RpoClock, now:
             rto: settings.rto_target.map(|target| target.as_secs_f64()),
         };
         all.extend(expected_samples(set, &expected));
-        if let Some(verified) = backups.verified {
+        if let Some(verified) = &backups.verified {
             all.set(&BACKUP_VERIFY_FINDINGS, &[set], float(verified.findings));
             all.set_known(&BACKUP_VERIFY_LAST_SUCCESS_TIMESTAMP_SECONDS, &[set], verified.sound_at);
         }

@@ -11,7 +11,7 @@ use bson::{Document, rawdoc};
 use metrics::catalogue::{MONGO_POOL_CONNECTIONS, MONGOD_AUTHORIZED, MONGOD_INFO, MONGOD_UP};
 use metrics::continuity::Continuity;
 use metrics::hello::{ServerRole, arbiter_samples, process, role};
-use metrics::{Samples, replication, server_status};
+use metrics::{Samples, current_op, replication, server_status};
 use replset::{ErrorKind, Probe, ReplsetError};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -38,6 +38,10 @@ pub struct ServerWatch {
     continuity: Continuity,
     memory: replication::Memory,
     identity: Option<Identity>,
+    /// Of index builds.
+    builds: Samples,
+    /// At operations under way.
+    looks: u32,
     refused_at: Option<Instant>,
     told: Option<String>,
 }
@@ -50,6 +54,9 @@ struct Identity {
     edition: &'static str,
     fcv: String,
 }
+
+/// Index builds take long, and to look at them costs more.
+const BUILDS_EVERY: u32 = 6;
 
 /// What is known of a server that does not answer.
 pub fn down() -> Samples {
@@ -77,6 +84,8 @@ impl ServerWatch {
             continuity: Continuity::default(),
             memory: replication::Memory::default(),
             identity: None,
+            builds: Samples::default(),
+            looks: 0,
             refused_at: None,
             told: None,
         }
@@ -113,8 +122,9 @@ impl ServerWatch {
             }
             Err(error) => {
                 self.tell("the server cannot be watched", &error);
+                self.looks = 0;
                 self.found.send_replace(None);
-                for collector in ["replication", "server_status"] {
+                for collector in ["replication", "server_status", "current_op"] {
                     self.collectors.leave_out(collector);
                 }
                 down()
@@ -157,8 +167,9 @@ impl ServerWatch {
         let mut samples = Samples::default();
         if !is_signed_in {
             self.found.send_replace(None);
-            self.collectors.leave_out("replication");
-            self.collectors.leave_out("server_status");
+            for collector in ["replication", "server_status", "current_op"] {
+                self.collectors.leave_out(collector);
+            }
             if role == ServerRole::Arbiter {
                 return arbiter_samples(hello);
             }
@@ -190,7 +201,15 @@ impl ServerWatch {
             Err(error) => refused = Some(error),
         }
         let holds_data = matches!(role, ServerRole::DataBearing | ServerRole::Standalone);
-        let reachable = Reachable { probe: self.probe.clone(), set };
+        if holds_data {
+            match self.operations().await {
+                Ok(found) => samples.extend(found),
+                Err(error) => refused = Some(error),
+            }
+        } else {
+            self.collectors.leave_out("current_op");
+        }
+        let reachable = Reachable { probe: self.probe.clone(), set, process: process(hello) };
         self.found.send_replace(holds_data.then_some(reachable));
         let is_refused = refused.as_ref().is_some_and(is_refusal);
         samples.set_flag(&MONGOD_AUTHORIZED, &[], !is_refused);
@@ -220,6 +239,26 @@ impl ServerWatch {
         let result = self.collectors.run("server_status", self.interval, probe.server_status()).await;
         self.collectors.sent("serverStatus", result.is_ok());
         result
+    }
+
+    /// What runs for clients at this moment, and what was seen of index builds at the last look at them.
+    async fn operations(&mut self) -> Result<Samples, ReplsetError> {
+        let (probe, is_due) = (self.probe.clone(), self.looks.is_multiple_of(BUILDS_EVERY));
+        let work = async {
+            let found = probe.operations(current_op::pipeline()).await?;
+            let builds = if is_due { Some(probe.operations(current_op::builds_pipeline()).await?) } else { None };
+            Ok((found, builds))
+        };
+        let result = self.collectors.run("current_op", self.interval, work).await;
+        self.collectors.sent("currentOp", result.is_ok());
+        let (found, builds) = result.inspect_err(|_| self.looks = 0)?;
+        self.looks += 1;
+        if let Some(builds) = builds {
+            self.builds = current_op::build_samples(builds.as_ref());
+        }
+        let mut samples = current_op::samples(&found.unwrap_or_default());
+        samples.extend(self.builds.clone());
+        Ok(samples)
     }
 
     /// Version and what goes with it: once for each process, and now and then.
@@ -269,7 +308,7 @@ impl ServerWatch {
     fn tell(&mut self, what: &str, error: &ReplsetError) {
         let kind = format!("{what}: {:?}", error.kind());
         if self.told.as_ref() != Some(&kind) {
-            tracing::warn!(%error, "{what}; trying again without saying so");
+            tracing::warn!(event = "server_not_read", %error, "{what}; trying again without saying so");
             self.told = Some(kind);
         }
     }

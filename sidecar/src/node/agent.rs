@@ -17,8 +17,8 @@ use super::exposition;
 use crate::config::NodeConfig;
 use crate::error::{Error, Result};
 
-/// What our own connections call themselves.
-const OWN_APP_NAME: &str = "tidemark";
+/// How what our own connections call themselves begins.
+pub const OWN_APP_NAME: &str = "tidemark";
 /// Read at most between two saves of the positions, which is also what may be counted twice after a kill.
 const BUDGET: usize = 8 << 20;
 const LONGEST_LINE: usize = 256 << 10;
@@ -46,18 +46,19 @@ struct PodCount {
     seen: Duration,
 }
 
-#[derive(Serialize)]
-struct SlowQueries {
-    schema: u32,
-    pods: Vec<PodReport>,
+/// The answer of `/slow-queries`.
+#[derive(Debug, Serialize)]
+pub struct SlowQueries {
+    pub schema: u32,
+    pub pods: Vec<PodReport>,
 }
 
-#[derive(Serialize)]
-struct PodReport {
-    namespace: String,
-    pod: String,
+#[derive(Debug, Serialize)]
+pub struct PodReport {
+    pub namespace: String,
+    pub pod: String,
     #[serde(flatten)]
-    report: Report,
+    pub report: Report,
 }
 
 /// How the follower fares, for the metrics.
@@ -77,10 +78,17 @@ impl Agent {
         let (follower, problem) =
             Follower::open(settings, Duration::ZERO).map_err(|error| Error::Internal(error.to_string()))?;
         if let Some(problem) = problem {
-            tracing::warn!(problem, "saved positions cannot be used; logs are read from their beginning");
+            tracing::warn!(
+                event = "positions_unusable",
+                problem,
+                "saved positions cannot be used; logs are read from their beginning"
+            );
         }
         if config.positions.is_none() {
-            tracing::warn!("no --log-positions: every start reads the logs from their beginning");
+            tracing::warn!(
+                event = "positions_not_configured",
+                "no --log-positions: every start reads the logs from their beginning"
+            );
         }
         Ok(Self {
             follower,
@@ -129,13 +137,10 @@ impl Agent {
             report: count.aggregate.report(),
         });
         let slow_queries = SlowQueries { schema: 1, pods: pods.collect() };
-        let slow_queries = serde_json::to_vec(&slow_queries).unwrap_or_else(|error| {
-            tracing::error!(%error, "slow queries not encoded");
-            b"{}".to_vec()
-        });
         View {
             metrics: Arc::new(exposition::render(families, &following)),
             slow_queries: Arc::new(slow_queries),
+            following,
             problem: self.problem(),
         }
     }
@@ -152,7 +157,7 @@ impl Agent {
             Err(error) => {
                 self.save_failures += 1;
                 if !std::mem::replace(&mut self.save_failed, true) {
-                    tracing::warn!(%error, "positions not saved; after a restart lines may be counted twice");
+                    tracing::warn!(event = "positions_not_saved", %error, "positions not saved; after a restart lines may be counted twice");
                 }
             }
         }
@@ -258,7 +263,7 @@ mod tests {
             };
             assert!(page.contains(&format!("| `{name}` | {kind} |")), "{name} ({kind}) is not on the page");
         }
-        let report: Value = serde_json::from_slice(&view.slow_queries).unwrap();
+        let report: Value = serde_json::to_value(&*view.slow_queries).unwrap();
         assert_eq!(report["pods"][1]["pod"], "db-1");
         assert_eq!(report["pods"][0]["shapes"], report["pods"][1]["shapes"]);
     }

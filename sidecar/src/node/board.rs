@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::agent::{Following, SlowQueries};
+
 /// Made by the agent, as it goes out.
 #[derive(Debug, Clone)]
 pub struct View {
     /// In the text format of Prometheus.
     pub metrics: Arc<Vec<u8>>,
-    /// The answer of `/slow-queries`, as JSON.
-    pub slow_queries: Arc<Vec<u8>>,
+    pub slow_queries: Arc<SlowQueries>,
+    /// What the numbers may be missing.
+    pub following: Following,
     /// Why the logs are not read, if so.
     pub problem: Option<String>,
 }

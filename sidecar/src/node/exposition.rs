@@ -28,8 +28,9 @@ pub fn render(pods: Vec<(&PodName, Vec<Family>)>, following: &Following) -> Vec<
                     continue;
                 }
                 left -= size;
-                let metric = metric(pod, family.labels, series, family.kind);
-                into.mut_metric().push(metric);
+                let (namespace, pod) = pod;
+                let labels = vec![label("namespace", namespace.clone()), label("pod", pod.clone())];
+                into.mut_metric().push(metric(labels, family.labels, series, family.kind));
             }
         }
     }
@@ -39,7 +40,7 @@ pub fn render(pods: Vec<(&PodName, Vec<Family>)>, following: &Following) -> Vec<
     families.retain(|family| !family.get_metric().is_empty());
     let mut text = Vec::new();
     if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
-        tracing::error!(%error, "metrics not encoded");
+        tracing::error!(event = "metrics_not_encoded", %error, "metrics not encoded");
     }
     text
 }
@@ -70,8 +71,18 @@ fn label(name: &str, value: String) -> LabelPair {
     label
 }
 
-fn metric((namespace, pod): &PodName, names: &[&str], series: Series, kind: Kind) -> Metric {
-    let mut labels = vec![label("namespace", namespace.clone()), label("pod", pod.clone())];
+/// Of one server, without labels that say which.
+pub fn families_of_one(families: Vec<Family>) -> Vec<MetricFamily> {
+    let families = families.into_iter().map(|family| {
+        let mut named = named(&family.name, family.help, family.kind);
+        let series = family.series.into_iter().map(|series| metric(Vec::new(), family.labels, series, family.kind));
+        named.set_metric(series.collect());
+        named
+    });
+    families.filter(|family| !family.get_metric().is_empty()).collect()
+}
+
+fn metric(mut labels: Vec<LabelPair>, names: &[&str], series: Series, kind: Kind) -> Metric {
     labels.extend(names.iter().zip(series.labels).map(|(name, value)| label(name, value)));
     let mut metric = Metric::default();
     metric.set_label(labels);

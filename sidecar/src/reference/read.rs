@@ -55,7 +55,7 @@ impl Reader {
                 None => return Err(error.into()),
             },
         };
-        tracing::info!(%namespace, ?reason, detail, "a collection is missing in the reference");
+        tracing::info!(event = "reference_incomplete", %namespace, ?reason, detail, "a collection is missing in the reference");
         Ok(Seen::Missing(MissingCollection { namespace, reason, detail }))
     }
 

@@ -45,7 +45,7 @@ impl ReferenceSchedule {
                 Err(Error::Cancelled) => return Ok(()),
                 Err(error) => {
                     self.metrics.references_failed.inc();
-                    tracing::error!(%error, "reference not taken; the next one is by schedule");
+                    tracing::error!(event = "reference_failed", %error, "reference not taken; the next one is by schedule");
                 }
             }
         }
@@ -92,7 +92,7 @@ impl ReferenceSchedule {
                     return Ok(());
                 }
                 Err(error) if error.is_transient() && attempt < MAX_ATTEMPTS => {
-                    tracing::warn!(%error, attempt, "reference interrupted; trying again");
+                    tracing::warn!(event = "reference_interrupted", %error, attempt, "reference interrupted; trying again");
                     if !backoff.wait(&self.stop).await {
                         return Err(Error::Cancelled);
                     }

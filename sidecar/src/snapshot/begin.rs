@@ -47,7 +47,7 @@ pub async fn begin(
         if stamp.at >= archived_since || archive.covers(stamp.at, archived_since).await? {
             break (stamp.optime(), stamp.wall_ms);
         }
-        tracing::info!(begin = %stamp.at, %archived_since, "member is behind the archive; waiting");
+        tracing::info!(event = "snapshot_waits_for_member", begin = %stamp.at, %archived_since, "member is behind the archive; waiting");
         if !pause_unless_stopped(Duration::from_millis(500), stop).await {
             return Err(Error::Cancelled);
         }
@@ -67,7 +67,7 @@ pub async fn begin(
     let _created = archive.put_new(&key, start.to_json().map_err(Error::record(&key))?).await?;
     let mark = BeginMark::new(begin, wall, started_at, archive.recipients());
     Marks::new(archive, &id).begin(&mark).await?;
-    tracing::info!(snapshot_id = %id, begin = %mark.begin, member = member.host, "snapshot begun");
+    tracing::info!(event = "snapshot_begun", snapshot_id = %id, begin = %mark.begin, member = member.host, "snapshot begun");
     Ok((Beginning { id, mark }, Found::default()))
 }
 
@@ -85,10 +85,10 @@ async fn unfinished(snapshotter: &Snapshotter, window: &ArchiveWindow) -> Result
             && archive.covers(mark.begin, through.max(mark.begin)).await?
         {
             let found = Marks::new(archive, &id).load(&id).await?;
-            tracing::info!(snapshot_id = %id, begin = %mark.begin, finished = found.done.len(), open = found.open.len(), "going on with an unfinished snapshot");
+            tracing::info!(event = "snapshot_resumed", snapshot_id = %id, begin = %mark.begin, finished = found.done.len(), open = found.open.len(), "going on with an unfinished snapshot");
             return Ok(Some((Beginning { id, mark }, found)));
         }
-        tracing::info!(snapshot_id = %id, "unfinished snapshot cannot be gone on with; its marks are removed");
+        tracing::info!(event = "snapshot_abandoned", snapshot_id = %id, "unfinished snapshot cannot be gone on with; its marks are removed");
         Marks::remove(archive, &id).await?;
     }
     Ok(None)

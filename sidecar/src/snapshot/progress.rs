@@ -17,6 +17,19 @@ pub enum Phase {
     Publishing,
 }
 
+impl Phase {
+    /// For people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Listing => "listing collections",
+            Self::Scanning => "reading documents",
+            Self::WaitingForOplog => "waiting for the oplog",
+            Self::Publishing => "publishing",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Progress {
     phase: Mutex<(Phase, Option<String>, Option<ClusterTime>)>,

@@ -65,7 +65,7 @@ pub async fn publish(snapshotter: &Snapshotter, member: &SourceMember, mut taken
     if snapshotter.archive.put_new(&key, body).await? == Created::AlreadyExists {
         return already_published(snapshotter, &manifest).await;
     }
-    tracing::info!(snapshot_id = %manifest.snapshot, begin = %manifest.begin, end = %manifest.end,
+    tracing::info!(event = "snapshot_published", snapshot_id = %manifest.snapshot, begin = %manifest.begin, end = %manifest.end,
         documents = manifest.totals.documents, bytes = manifest.totals.bytes, "snapshot published");
     clean_up(snapshotter, &manifest, records).await;
     Ok(manifest)
@@ -105,7 +105,7 @@ async fn replace_page(archive: &ArchiveStore, key: &ObjectKey, object: Bytes) ->
     match archive.delete(key).await {
         Ok(()) => {}
         Err(Error::Store(error)) if error.kind() == store::ErrorKind::PermissionDenied => {
-            tracing::warn!(%key, %error, "a page of an interrupted attempt is in the way and may not be removed");
+            tracing::warn!(event = "snapshot_page_in_the_way", %key, %error, "a page of an interrupted attempt is in the way and may not be removed");
             return Ok(false);
         }
         Err(error) => return Err(error),
@@ -155,7 +155,7 @@ async fn clean_up(snapshotter: &Snapshotter, manifest: &SnapshotManifest, record
         Marks::remove(archive, &manifest.snapshot).await
     };
     if let Err(error) = cleaned.await {
-        tracing::warn!(%error, "left-overs of interrupted attempts not removed");
+        tracing::warn!(event = "snapshot_leftovers", %error, "left-overs of interrupted attempts not removed");
     }
 }
 

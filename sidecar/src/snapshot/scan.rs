@@ -162,7 +162,7 @@ impl<'a> CollectionScan<'a> {
             match self.read().await {
                 Ok(reached) => return Ok(self.record(ScanOutcome::Complete, reached)),
                 Err(Disturbance::Gone) => {
-                    tracing::info!(namespace = %self.collection.namespace, "collection was dropped while it was scanned");
+                    tracing::info!(event = "collection_dropped", namespace = %self.collection.namespace, "collection was dropped while it was scanned");
                     let through = self.collection.operation_time.max(self.context.begin);
                     return Ok(self.record(ScanOutcome::Dropped, Reached { last_id: None, through }));
                 }
@@ -172,7 +172,7 @@ impl<'a> CollectionScan<'a> {
                     if attempts >= MAX_ATTEMPTS {
                         return Err(error);
                     }
-                    tracing::warn!(namespace = %self.collection.namespace, %error, attempts, "scan disturbed; reading again");
+                    tracing::warn!(event = "scan_disturbed", namespace = %self.collection.namespace, %error, attempts, "scan disturbed; reading again");
                     if from_start || self.collection.is_capped() {
                         self.segments.clear();
                         self.token = None;

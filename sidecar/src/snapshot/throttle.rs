@@ -42,6 +42,7 @@ impl Throttle {
             self.pause_ms.store(after, Ordering::Relaxed);
             if after > before {
                 tracing::warn!(
+                    event = "scan_throttled",
                     member = host,
                     lag_seconds = lag,
                     pause_ms = after,

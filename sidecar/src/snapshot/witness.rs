@@ -40,7 +40,7 @@ impl Witness {
         while self.hello(member).await?.majority_committed.is_none_or(|committed| is_behind(committed, last)) {
             if told.elapsed() >= TELL {
                 told = Instant::now();
-                tracing::warn!(last_write = %last.ts, "waiting until a majority of the members has what was listed");
+                tracing::warn!(event = "snapshot_waits_for_majority", last_write = %last.ts, "waiting until a majority of the members has what was listed");
             }
             if !pause_unless_stopped(POLL, stop).await {
                 return Err(Error::Cancelled);

@@ -15,7 +15,7 @@ use super::table::{Row, Table};
 use super::{Options, primary_pid, progress, server};
 use crate::archive_folder::ArchiveFolder;
 
-use crate::programs::{binary, cpu_of, free_port, resident_of, sidecar_page, size};
+use crate::programs::{binary, cpu_of, free_port, page, resident_of, size};
 
 const COLLECTIONS: u64 = 1_000;
 const CPU_MILLIS: f64 = 2.0;
@@ -86,7 +86,7 @@ async fn server_cpu(set: &ReplicaSet, interval: &str, span: Duration) -> Result<
     let (before, started) = (cpu_of(pid).context("the server ended")?, Instant::now());
     tokio::time::sleep(span).await;
     let (cpu, elapsed) = (cpu_of(pid).context("the server ended")? - before, started.elapsed().as_secs_f64());
-    let scrape = sidecar_page(port, "/metrics").await?.1;
+    let scrape = page(port, "/metrics").await?.1;
     Ok(Watched {
         cpu,
         // The shorter interval is one second.
@@ -113,7 +113,7 @@ async fn frozen(set: &ReplicaSet, table: &mut Table) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..SCRAPES {
         let started = Instant::now();
-        let (status, body) = sidecar_page(port, "/metrics").await?;
+        let (status, body) = page(port, "/metrics").await?;
         times.push(started.elapsed().as_secs_f64() * 1000.0);
         ensure!(status == 200 && body.contains("tidemark_"), "a scrape was answered with {status}");
         tokio::time::sleep(Duration::from_millis(10)).await;

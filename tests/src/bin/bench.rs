@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use e2e::bench::{Options, run, simulate_catalog, simulate_listing};
-use tokio::signal::unix::{SignalKind, signal};
+use e2e::programs::stopped;
 
 const USAGE: &str = "usage: bench [--quick] [--only N,N] [--no-write]
 
@@ -90,16 +90,5 @@ fn finish(run: anyhow::Result<()>) -> ExitCode {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => (),
-        _ = interrupt.recv() => (),
     }
 }

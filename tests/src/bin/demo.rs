@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use e2e::archive_place::StoreKind;
 use e2e::demo::{Options, Story};
-use tokio::signal::unix::{SignalKind, signal};
+use e2e::programs::stopped;
 
 const USAGE: &str = "usage: demo [--documents N] [--store file|s3|azure] [--keep]
 
@@ -60,15 +60,4 @@ async fn main() -> ExitCode {
         }
     }
     // `story` ends here, and with it every server and every file of the run.
-}
-
-async fn stopped() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => (),
-        _ = interrupt.recv() => (),
-    }
 }

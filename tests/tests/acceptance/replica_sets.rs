@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::programs::{free_port, sidecar_page};
+use e2e::programs::{free_port, page};
 use e2e::{Scenario, server};
 use mongodb::bson::doc;
 
@@ -72,8 +72,8 @@ async fn assert_waits_for_initiation(scenario: &mut Scenario) -> Result<()> {
     scenario.start_sidecar()?;
     scenario.sidecar()?.wait_for_log("not started yet", Duration::from_secs(30)).await?;
     ensure!(scenario.sidecar()?.is_running(), "{}", scenario.sidecar_log());
-    let (live, _) = sidecar_page(port, "/livez").await?;
-    let (ready, reason) = sidecar_page(port, "/readyz").await?;
+    let (live, _) = page(port, "/livez").await?;
+    let (ready, reason) = page(port, "/readyz").await?;
     ensure!(live == 200 && ready == 503, "/livez {live}, /readyz {ready} {reason}");
     ensure!(scenario.archive.files()?.is_empty(), "{:?}", scenario.archive.files()?);
 
@@ -82,7 +82,7 @@ async fn assert_waits_for_initiation(scenario: &mut Scenario) -> Result<()> {
     scenario.wait_for_snapshots(1).await?;
     scenario.insert("shop", "orders", [doc! { "_id": 10 }]).await?;
     let moment = scenario.archived_moment().await?;
-    scenario.wait("readiness", async |_| Ok(sidecar_page(port, "/readyz").await?.0 == 200)).await?;
+    scenario.wait("readiness", async |_| Ok(page(port, "/readyz").await?.0 == 200)).await?;
     scenario.stop_archiving().await?;
     scenario.restore("latest").await?.assert_state(&moment.state)
 }

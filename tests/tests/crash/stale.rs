@@ -47,7 +47,11 @@ async fn a_secondary_that_stopped_replicating_is_left_for_another() -> Result<()
     let host = scenario.source.hosts()[stuck].clone();
     scenario.begin_archiving().await?;
     scenario.archived_moment().await?;
-    ensure!(scenario.sidecar_log().contains(&format!("archiving member=\"{host}\"")), "{}", scenario.sidecar_log());
+    ensure!(
+        scenario.sidecar_log().contains(&format!("event=\"archiving_started\" member=\"{host}\"")),
+        "{}",
+        scenario.sidecar_log()
+    );
 
     faults::stop_replicating(&scenario.source, stuck).await?;
     write_an_hour_later(&scenario).await?;

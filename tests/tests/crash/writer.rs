@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::programs::{free_port, sidecar_page, sidecar_status};
+use e2e::programs::{free_port, page, sidecar_status};
 use e2e::{ArchiveFolder, Scenario};
 use serde_json::Value;
 use testkit::Sidecar;
@@ -50,9 +50,9 @@ impl Writer {
     }
 
     pub async fn metric(&self, name: &str) -> Result<u64> {
-        let (_, page) = sidecar_page(self.port, "/metrics").await?;
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(line.with_context(|| format!("no {name} in\n{page}"))?.parse()?)
+        let (_, metrics) = page(self.port, "/metrics").await?;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.with_context(|| format!("no {name} in\n{metrics}"))?.parse()?)
     }
 
     pub async fn stop(mut self) -> Result<String> {

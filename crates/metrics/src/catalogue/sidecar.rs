@@ -6,7 +6,7 @@ const ALWAYS: &str = "always, from the start";
 
 group! {
     SIDECAR, "Sidecar",
-    "How honest the rest is. `collector` is hello, replication, server_status, oplog, databases, volume or archive.";
+    "How honest the rest is. `collector` is hello, replication, server_status, current_op, slow_threshold, profiler, oplog, databases, volume or archive.";
     BUILD_INFO = Metric::gauge("tidemark_build_info", "Always 1; the version of the sidecar is a label.")
         .by(&["version"]).when(ALWAYS).from("the build").why("drift in a fleet");
     COLLECTOR_SUCCESS = Metric::gauge("tidemark_collector_success", "1 when the last run of a collector succeeded, else 0.")
@@ -31,4 +31,6 @@ group! {
         .when("after the first scrape").from("/metrics").why("cost of scraping");
     SCRAPES_TOTAL = Metric::counter("tidemark_scrapes_total", "Scrapes that were answered.")
         .when(ALWAYS).from("/metrics").why("whether anybody watches");
+    HTTP_CONNECTIONS_CLOSED_TOTAL = Metric::counter("tidemark_http_connections_closed_total", "Connections to the sidecar that it closed itself, by reason: too_many, slow.")
+        .by(&["reason"]).when(ALWAYS).from("the listener").why("scrapers that do not read what they asked for, or are too many");
 }

@@ -177,7 +177,7 @@ impl ThrowawayServer {
 impl Drop for ThrowawayServer {
     fn drop(&mut self) {
         for left in self.end() {
-            tracing::warn!(left, "not removed after the drill");
+            tracing::warn!(event = "drill_leftovers", left, "not removed after the drill");
         }
     }
 }

@@ -62,7 +62,7 @@ pub async fn protect(reader: &ArchiveReader, plan: &RestorePlan, holder: &str) -
                 tokio::time::sleep(RENEWED).await;
                 let protection = make(end(&reader).await);
                 if let Err(failure) = write(&reader, &lineage, &protection).await {
-                    tracing::warn!(%failure, "protection against expiry not renewed; trying again");
+                    tracing::warn!(event = "protection_not_renewed", %failure, "protection against expiry not renewed; trying again");
                 }
             }
         })
@@ -139,7 +139,7 @@ impl ProtectionGuard {
         if let Some(key) = self.key.take()
             && let Err(error) = self.reader.control().delete(&key).await
         {
-            tracing::warn!(%error, "protection against expiry not taken away; it runs out by itself");
+            tracing::warn!(event = "protection_not_removed", %error, "protection against expiry not taken away; it runs out by itself");
         }
     }
 

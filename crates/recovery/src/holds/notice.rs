@@ -116,12 +116,16 @@ async fn renew(
                 return;
             }
             Ok(()) => renewed = began,
-            Err(failure) => tracing::warn!(%failure, "notice of the expiry not renewed; trying again"),
+            Err(failure) => {
+                tracing::warn!(event = "expiry_notice_not_renewed", %failure, "notice of the expiry not renewed; trying again");
+            }
         }
         // Goes on being renewed until the writer has stopped.
         match reader.is_frozen(&lineage).await {
             Ok(frozen) => is_frozen |= frozen,
-            Err(failure) => tracing::warn!(%failure, "not known whether expiry was frozen; trying again"),
+            Err(failure) => {
+                tracing::warn!(event = "freeze_not_known", %failure, "not known whether expiry was frozen; trying again");
+            }
         }
         standing.send_replace(if is_frozen { Standing::Frozen } else { Standing::Renewed(renewed) });
     }

@@ -44,7 +44,7 @@ pub async fn fence(context: &Context) -> Result<()> {
                         .progress
                         .note(&format!("{command} on {namespace} of an earlier attempt is under way: ending it"));
                     let killed = context.destination.kill_operation(*id).await?;
-                    tracing::info!(id, %command, %namespace, killed, "a write of an earlier attempt was under way");
+                    tracing::info!(event = "earlier_write_found", id, %command, %namespace, killed, "a write of an earlier attempt was under way");
                 }
             }
             Step::GiveUp(write) => return Err(stuck(write).at(context.destination.server())),

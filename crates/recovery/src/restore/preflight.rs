@@ -144,7 +144,7 @@ fn continued(
                 stored.plan.target.requested
             )));
     }
-    tracing::info!(target = %stored.plan.target.requested, "continuing an unfinished restore");
+    tracing::info!(event = "restore_resumed", target = %stored.plan.target.requested, "continuing an unfinished restore");
     Ok(stored.plan.clone())
 }
 

@@ -85,7 +85,7 @@ pub(super) fn sweep(root: &Root) {
         let modified =
             entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| Timestamp::try_from(at).ok());
         if modified.is_some_and(|at| at < deadline) {
-            tracing::info!(path = %entry.path().display(), "removing the unfinished file of a writer that is gone");
+            tracing::info!(event = "staging_removed", path = %entry.path().display(), "removing the unfinished file of a writer that is gone");
             remove(&entry.path());
         }
     }
@@ -98,7 +98,7 @@ fn folder(root: &Root) -> PathBuf {
 fn remove(path: &Path) {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "cannot remove an unfinished file");
+            tracing::warn!(event = "staging_not_removed", path = %path.display(), %error, "cannot remove an unfinished file");
         }
         _ => {}
     }

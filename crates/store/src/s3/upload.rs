@@ -228,6 +228,7 @@ impl PartSink for Upload {
             && gave_up.failure.reason != Reason::UploadGone
         {
             tracing::warn!(
+                event = "upload_parts_left",
                 key = self.key,
                 location = self.bucket.shown(),
                 failure = gave_up.failure.detail,

@@ -119,7 +119,9 @@ impl ReplicaSet {
             "settings": { "electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 500 },
         };
         // Under the localhost exception when there is a key file: no user exists yet.
-        let admin = self.members[0].probe().database("admin");
+        // Not by the member's probe, which gives up within a second: on a busy machine that is no time.
+        let address = format!("mongodb://{}/?directConnection=true", self.members[0].host());
+        let admin = Client::with_uri_str(address).await?.database("admin");
         admin.run_command(doc! { "replSetInitiate": config }).await.with_context(|| {
             let state = if self.is_running(0) { "runs" } else { "has ended" };
             format!("initiate the replica set: the server {state}; end of its log:\n{}", log_tail(&self.log(0)))
@@ -149,7 +151,10 @@ impl ReplicaSet {
         let reply = primary.run_command(doc! { "replSetGetConfig": 1 }).await.context("read the configuration")?;
         let mut config = reply.get_document("config")?.clone();
         config.insert("version", config.get_i32("version")? + 1);
-        config.get_document_mut("settings")?.insert("electionTimeoutMillis", i64::try_from(timeout.as_millis())?);
+        let settings = config.get_document_mut("settings")?;
+        settings.insert("electionTimeoutMillis", i64::try_from(timeout.as_millis())?);
+        // After ten seconds by default a member that does not answer is down for the others.
+        settings.insert("heartbeatTimeoutSecs", i64::try_from(timeout.as_secs().max(10))?);
         primary.run_command(doc! { "replSetReconfig": config }).await.context("set the election timeout")?;
         Ok(())
     }

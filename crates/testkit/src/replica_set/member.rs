@@ -46,10 +46,6 @@ impl Member {
         self.launch.dbpath.clone()
     }
 
-    pub(super) fn probe(&self) -> &Client {
-        &self.probe
-    }
-
     pub(super) async fn start(&self) -> Result<()> {
         let process = MongodProcess::start(&self.launch).await?;
         *lock(&self.process) = Some(process);

@@ -12,7 +12,7 @@ use testkit::mongod::temp_folder;
 use super::super::table::{Row, Table};
 use super::super::{Options, progress};
 use super::{agent, memory};
-use crate::programs::{resident_of, sidecar_page, size};
+use crate::programs::{page, resident_of, size};
 
 const SLOW_MEGABYTES: f64 = 150.0;
 const SKIPPED_MEGABYTES: f64 = 1000.0;
@@ -110,7 +110,7 @@ async fn following(slow: &[&[u8]], table: &mut Table) -> Result<()> {
     let (started, mut peak) = (Instant::now(), 0);
     loop {
         peak = peak.max(resident_of(agent.pid()).context("the agent ended")?);
-        let metrics = sidecar_page(port, "/metrics").await?.1;
+        let metrics = page(port, "/metrics").await?.1;
         let read = metrics.lines().filter(|line| line.starts_with("tidemark_log_read_bytes_total"));
         let read: f64 = read.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
         #[allow(clippy::cast_precision_loss, reason = "a size")]

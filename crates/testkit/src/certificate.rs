@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// Writes `ca.pem`, `public.crt` and `private.key`, the last two under the names `MinIO` looks for.
-pub(super) fn write(folder: &Path) -> Result<()> {
+/// Writes `ca.pem`, `public.crt` and `private.key`, the last two under the names `MinIO` looks for, and `server.pem` with both as `mongod`
+/// wants them.
+pub fn write(folder: &Path) -> Result<()> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -18,6 +19,7 @@ pub(super) fn write(folder: &Path) -> Result<()> {
 
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     for (name, content) in [
+        ("server.pem", certificate.pem() + &key.serialize_pem()),
         ("ca.pem", authority_certificate.pem()),
         ("public.crt", certificate.pem()),
         ("private.key", key.serialize_pem()),

@@ -1,0 +1,226 @@
+//! Connections that cost what is known beforehand: so many at once, and none that keeps an answer, or says nothing, for long.
+//!
+//! Whoever can reach the port could otherwise hold memory with each connection that is not read from, and a scrape that hangs would
+//! hold up the end of the process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use metrics::catalogue::HTTP_CONNECTIONS_CLOSED_TOTAL;
+use prometheus::{IntCounter, IntCounterVec, Opts};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+
+/// An answer has some hundred KiB: together they stay below what the rest of the process may take.
+const MOST: usize = 64;
+/// Prometheus keeps its connection between scrapes, which are a minute apart at most where anybody cares.
+const SILENCE: Duration = Duration::from_mins(2);
+/// Longer than the ten seconds after which Prometheus gives up by default.
+const STUCK: Duration = Duration::from_secs(15);
+
+const TOO_MANY: &str = "too_many";
+const SLOW: &str = "slow";
+
+/// Connections that were closed from this side, by reason.
+#[derive(Debug, Clone)]
+pub struct Closed(IntCounterVec);
+
+impl Closed {
+    /// # Errors
+    /// Never, for labels that the catalogue has.
+    pub fn new() -> prometheus::Result<Self> {
+        let metric = &HTTP_CONNECTIONS_CLOSED_TOTAL;
+        let counters = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+        for reason in [TOO_MANY, SLOW] {
+            counters.with_label_values(&[reason]);
+        }
+        Ok(Self(counters))
+    }
+
+    pub fn counters(&self) -> &IntCounterVec {
+        &self.0
+    }
+
+    fn because(&self, reason: &str) -> IntCounter {
+        self.0.with_label_values(&[reason])
+    }
+}
+
+/// What [`axum::serve`] accepts from.
+#[derive(Debug)]
+pub struct Guarded {
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+    closed: Closed,
+    limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    most: usize,
+    silence: Duration,
+    stuck: Duration,
+}
+
+impl Guarded {
+    pub fn new(listener: TcpListener, closed: Closed) -> Self {
+        Self::with(listener, closed, Limits { most: MOST, silence: SILENCE, stuck: STUCK })
+    }
+
+    fn with(listener: TcpListener, closed: Closed, limits: Limits) -> Self {
+        Self { listener, room: Arc::new(Semaphore::new(limits.most)), closed, limits }
+    }
+}
+
+impl Listener for Guarded {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            // Dropping it tells the client at once; one that waited in a queue would wait for those who are slow.
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+                self.closed.because(TOO_MANY).inc();
+                continue;
+            };
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_read_timeout(Some(self.limits.silence));
+            stream.set_write_timeout(Some(self.limits.stuck));
+            return (
+                Connection { stream: Box::pin(stream), slow: self.closed.because(SLOW), _permit: permit },
+                address,
+            );
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+#[derive(Debug)]
+pub struct Connection {
+    stream: Pin<Box<TimeoutStream<TcpStream>>>,
+    slow: IntCounter,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn count<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &done
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            self.slow.inc();
+        }
+        done
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let done = self.stream.as_mut().poll_read(cx, into);
+        self.count(done)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let done = self.stream.as_mut().poll_write(cx, bytes);
+        self.count(done)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = self.stream.as_mut().poll_flush(cx);
+        self.count(done)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = self.stream.as_mut().poll_shutdown(cx);
+        self.count(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A server whose answer fills every buffer between it and a client that does not read.
+    async fn start(limits: Limits) -> (SocketAddr, Closed) {
+        let closed = Closed::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let guarded = Guarded::with(listener, closed.clone(), limits);
+        let router = Router::new().route("/", get(async || "x".repeat(64 << 20))).route("/short", get(async || "ok"));
+        tokio::spawn(async move { axum::serve(guarded, router).await });
+        (address, closed)
+    }
+
+    async fn ask(address: SocketAddr, path: &str) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
+        client
+    }
+
+    /// The answer up to the end of the connection.
+    async fn rest(mut client: TcpStream) -> usize {
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.ok();
+        answer.len()
+    }
+
+    async fn until(closed: &Closed, reason: &str, count: u64) {
+        let reached = async {
+            while closed.because(reason).get() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap();
+    }
+
+    const LONG: Duration = Duration::from_mins(10);
+    const SHORT: Duration = Duration::from_millis(200);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_does_not_read_the_answer_or_says_nothing_is_given_up() {
+        let (address, closed) = start(Limits { most: 8, silence: LONG, stuck: SHORT }).await;
+        let stuck = ask(address, "/").await;
+        until(&closed, SLOW, 1).await;
+        assert!(rest(stuck).await < 64 << 20, "the answer was cut");
+        let (address, closed) = start(Limits { most: 8, silence: SHORT, stuck: LONG }).await;
+        let silent = TcpStream::connect(address).await.unwrap();
+        until(&closed, SLOW, 1).await;
+        assert_eq!(rest(silent).await, 0);
+        // One that reads is answered whole, however large the answer.
+        let mut client = ask(address, "/").await;
+        let mut answer = vec![0; 64 << 20];
+        client.read_exact(&mut answer).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn beyond_the_most_connections_are_closed_until_there_is_room() {
+        let (address, closed) = start(Limits { most: 2, silence: LONG, stuck: LONG }).await;
+        let held = [ask(address, "/short").await, ask(address, "/short").await];
+        for mut client in held.into_iter().collect::<Vec<_>>() {
+            let mut first = [0; 15];
+            client.read_exact(&mut first).await.unwrap();
+            assert_eq!(&first, b"HTTP/1.1 200 OK");
+            // The connection is kept: it holds a place for as long as it is open.
+            std::mem::forget(client);
+        }
+        let refused = TcpStream::connect(address).await.unwrap();
+        assert_eq!(rest(refused).await, 0);
+        assert_eq!(closed.because(TOO_MANY).get(), 1);
+    }
+}

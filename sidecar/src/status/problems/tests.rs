@@ -1,0 +1,361 @@
+use std::time::Duration;
+
+use archive::ClusterTime;
+use archive::catalog::{Finding, SnapshotSummary};
+use archive::coverage::{Break, RestoreWindow};
+use archive::drill::Verdict;
+
+use super::*;
+use crate::archiver::LastError;
+use crate::holdings::{Drill, Holdings};
+use crate::metrics::Metrics;
+use crate::status::members::{MemberReport, ServerReport};
+use crate::status::{BackupReport, CollectorReport, Expected, StatusBoard, VerifiedReport, VolumeReport};
+
+#[path = "../../../tests/support/documented.rs"]
+mod documented;
+
+/// 2026-11-28T00:00:00Z
+pub const NOW: f64 = 1_795_824_000.0;
+const HOUR: u32 = 3_600;
+
+fn at(hours_ago: u32) -> ClusterTime {
+    ClusterTime::new(1_795_824_000 - hours_ago * HOUR, 1)
+}
+
+fn text(hours_ago: u32) -> String {
+    crate::clock::text_of_seconds(at(hours_ago).seconds)
+}
+
+fn snapshot(hours_ago: u32) -> SnapshotSummary {
+    SnapshotSummary {
+        id: "20261127T180000Z-f07079".parse().unwrap(),
+        begin: at(hours_ago + 1),
+        end: at(hours_ago),
+        published_at: text(hours_ago),
+        documents: 526_299,
+        bytes: 228_609_000,
+        stored_bytes: 60_733_000,
+        damaged: None,
+        pinned: false,
+    }
+}
+
+pub fn drill(hours_ago: u32, verdict: Verdict) -> Drill {
+    Drill {
+        id: "20261127T033000Z-0a1b2c".parse().unwrap(),
+        verdict,
+        reasons: Vec::new(),
+        finished_at: text(hours_ago),
+        restored_to: at(hours_ago + 2),
+        recovery_time_seconds: Some(95),
+        recovery_time_objective_seconds: None,
+    }
+}
+
+pub fn member(name: &str, state: &'static str) -> MemberReport {
+    MemberReport {
+        name: name.to_owned(),
+        state,
+        healthy: Some(true),
+        archived: state == "SECONDARY",
+        lag_seconds: Some(0.0),
+        excess_lag_seconds: Some(0.0),
+        hidden: Some(false),
+        last_heartbeat_at: None,
+    }
+}
+
+pub fn gap(after: u32, through: u32) -> Break {
+    Break { after: at(after), through: at(through), reason: "oplog_overrun".to_owned(), detail: String::new() }
+}
+
+/// All is well with an archive of two days.
+pub fn well() -> StatusReport {
+    let board = StatusBoard::new(Metrics::new().unwrap(), Duration::from_secs(5), "file:///backup/rs0");
+    let mut report = board.report();
+    report.at = crate::clock::text_of_float(NOW).unwrap();
+    report.role = Role::Archiving;
+    report.ready = true;
+    report.not_ready_because = None;
+    report.replica_set = Some("rs0".to_owned());
+    report.lineage = Some("rs0-6b0b4ac7a5ec1f8ded39b15b".to_owned());
+    report.archived_through = Some(at(0));
+    report.archive_lag_seconds = Some(1.0);
+    report.oplog_headroom_seconds = Some(81_234.0);
+    report.repository_up = Some(true);
+    report.last_snapshot = Some(snapshot(6));
+    report.next_snapshot_at = Some(crate::clock::text_of_float(NOW + 3_600.0).unwrap());
+    report.expected = Expected {
+        rpo_seconds: Some(60.0),
+        rto_seconds: Some(3_600.0),
+        snapshot_interval_seconds: Some(86_400.0),
+        drill_interval_seconds: Some(7.0 * 86_400.0),
+        pitr_window_seconds: None,
+    };
+    report.holdings = Some(Holdings {
+        listed_at: text(0),
+        windows: vec![RestoreWindow { from: at(48), through: at(0) }],
+        windows_total: 1,
+        gaps: Vec::new(),
+        gaps_total: 0,
+        snapshots: vec![snapshot(6), snapshot(30)],
+        snapshots_total: 2,
+        drills: vec![drill(20, Verdict::Pass)],
+        findings: Vec::new(),
+        findings_total: 0,
+        reaches_end: true,
+        has_slices: true,
+    });
+    report.verified =
+        Some(VerifiedReport { at: text(2), sound_at: Some(text(2)), findings: Vec::new(), findings_total: 0 });
+    report.server = ServerReport {
+        up: Some(true),
+        authorized: Some(true),
+        version: Some("6.0.5".to_owned()),
+        has_primary: Some(true),
+        majority_commit_lag_seconds: Some(0.0),
+        oplog_window_seconds: Some(90_000.0),
+        oplog_full_ratio: Some(0.97),
+    };
+    report.members = vec![member("rs0-0.rs0:27017", "PRIMARY"), member("rs0-1.rs0:27017", "SECONDARY")];
+    report.data_volume = Some(VolumeReport { free_bytes: 60e9, size_bytes: 100e9 });
+    report.collectors = vec![CollectorReport {
+        name: "server_status".to_owned(),
+        succeeded: true,
+        last_success_at: Some(text(0)),
+        interval_seconds: Some(10.0),
+        stale: false,
+    }];
+    concluded(report)
+}
+
+pub fn concluded(mut report: StatusReport) -> StatusReport {
+    report.problems = find(&report, NOW);
+    report.verdict = verdict(&report);
+    report
+}
+
+/// With every field that can be there.
+fn full() -> StatusReport {
+    let mut report = changed(|report| {
+        report.not_ready_because = Some("x".to_owned());
+        report.archiver_lease = Some(crate::status::LeaseReport { epoch: 3, holder: "pod".to_owned() });
+        report.member = Some("rs0-1.rs0:27017".to_owned());
+        report.shortfalls = vec!["gone".to_owned()];
+        let progress = crate::snapshot::Progress::default();
+        progress.begin("20261127T180000Z-f07079", at(1));
+        report.current_snapshot = Some(progress.report());
+        report.expected.pitr_window_seconds = Some(86_400.0);
+        let (attempted_at, failed_at) = (Some(text(2)), Some(text(1)));
+        report.backups = vec![BackupReport { kind: "snapshot", running: true, attempted_at, failed_at }];
+        report.members[1].last_heartbeat_at = Some(text(0));
+        report.last_error = Some(LastError { at: text(0), what: "x".to_owned() });
+        let finding = Finding { object: "a/b".to_owned(), problem: "is cut".to_owned() };
+        report.verified.as_mut().unwrap().findings = vec![finding.clone()];
+        let holdings = report.holdings.as_mut().unwrap();
+        let lost = Break { detail: "seen".to_owned(), ..gap(60, 50) };
+        (holdings.gaps, holdings.gaps_total) = (vec![lost], 1);
+        holdings.findings = vec![finding];
+        holdings.drills[0].reasons = vec!["slow".to_owned()];
+    });
+    report.ready = false;
+    report
+}
+
+#[test]
+fn every_field_is_documented_with_its_type_and_every_documented_field_exists() {
+    let table = documented::Table::parse(include_str!("../../../../docs/status-json.md"));
+    let mut seen = std::collections::BTreeSet::new();
+    for report in [well(), full()] {
+        let document = serde_json::to_value(&report).unwrap();
+        assert_eq!(table.problems(&document, &mut seen), Vec::<String>::new());
+    }
+    assert_eq!(seen, table.paths());
+}
+
+#[test]
+fn a_field_that_is_not_documented_or_of_another_type_is_noticed() {
+    let table = documented::Table::parse("| `a` | list | |\n| `a[].b` | time or null | |\n| `c` | `x` `y` or null | |");
+    let problems =
+        |text: &str| table.problems(&serde_json::from_str(text).unwrap(), &mut std::collections::BTreeSet::new()).len();
+    assert_eq!(problems(r#"{"a":[{"b":"2026-11-28T00:00:00Z"},{"b":null}],"c":"y"}"#), 0);
+    for wrong in [r#"{"a":[{"b":"noon"}]}"#, r#"{"a":[{"d":1}]}"#, r#"{"a":null}"#, r#"{"c":"z"}"#, r#"{"a":["x"]}"#] {
+        assert_eq!(problems(wrong), 1, "{wrong}");
+    }
+}
+
+fn changed(change: impl FnOnce(&mut StatusReport)) -> StatusReport {
+    let mut report = well();
+    change(&mut report);
+    concluded(report)
+}
+
+fn holding(change: impl FnOnce(&mut Holdings)) -> StatusReport {
+    changed(|report| change(report.holdings.as_mut().unwrap()))
+}
+
+/// Runbooks with their severity.
+fn found(report: &StatusReport) -> Vec<(&'static str, Severity)> {
+    report.problems.iter().map(|problem| (problem.runbook, problem.severity)).collect()
+}
+
+#[test]
+fn a_good_verdict_says_from_when_to_when() {
+    let report = well();
+    assert_eq!(found(&report), []);
+    assert_eq!(report.verdict.level, Level::Good);
+    assert_eq!(
+        report.verdict.headline,
+        "Any moment from 2026-11-26 00:00:00 UTC through 2026-11-28 00:00:00 UTC can be restored, without a gap"
+    );
+}
+
+#[test]
+fn what_is_not_known_is_never_good() {
+    for forget in [
+        (|report| report.holdings = None) as fn(&mut StatusReport),
+        |report| report.archive_lag_seconds = None,
+        |report| report.members.clear(),
+        |report| report.server = ServerReport::default(),
+        |report| report.role = Role::Starting,
+        |report| {
+            (report.ready, report.not_ready_because) = (false, Some("no member was read yet".to_owned()));
+            report.archived_through = None;
+        },
+    ] {
+        let report = changed(forget);
+        assert_eq!(report.verdict.level, Level::Unknown, "{:?} {:?}", report.verdict, report.problems);
+        assert!(report.verdict.headline.starts_with("Not known yet"), "{:?}", report.verdict);
+    }
+    let standby = changed(|report| (report.role, report.holdings) = (Role::Standby, None));
+    assert_eq!(standby.verdict.level, Level::StandingBy);
+}
+
+/// Each with the one problem that it has.
+fn troubles() -> Vec<(StatusReport, (&'static str, Severity))> {
+    use Severity::{Critical, Info, Warning};
+    let broken = Finding { object: "a/b".to_owned(), problem: "is cut".to_owned() };
+    let last_error = Some(LastError { at: text(0), what: "the store does not answer".to_owned() });
+    vec![
+        (changed(|report| report.archive_lag_seconds = Some(61.0)), ("RpoBudgetBurn", Warning)),
+        (changed(|report| report.archive_lag_seconds = Some(301.0)), ("ArchiveStalled", Critical)),
+        (changed(|report| report.not_ready_because = Some("silent".to_owned())), ("ArchiveStalled", Critical)),
+        (changed(|report| report.oplog_headroom_seconds = Some(3_599.0)), ("ArchiveGapImminent", Critical)),
+        (changed(|report| report.shortfalls = vec!["gone".to_owned()]), ("ArchiveShortfall", Critical)),
+        (
+            changed(|report| report.verified.as_mut().unwrap().findings = vec![broken.clone()]),
+            ("BackupVerifyFindings", Critical),
+        ),
+        (holding(|holdings| holdings.findings = vec![broken.clone()]), ("BackupVerifyFindings", Critical)),
+        (holding(|holdings| holdings.windows.clear()), ("NothingRestorable", Critical)),
+        (holding(|holdings| (holdings.gaps, holdings.gaps_total) = (vec![gap(5, 4)], 1)), ("ArchiveGap", Critical)),
+        (holding(|holdings| (holdings.gaps, holdings.gaps_total) = (vec![gap(60, 49)], 1)), ("ArchiveGap", Info)),
+        (changed(|report| report.expected.pitr_window_seconds = Some(7.0 * 86_400.0)), ("PitrWindowShort", Info)),
+        (
+            changed(|report| {
+                let failed_at = Some(text(5));
+                report.backups = vec![BackupReport { kind: "snapshot", running: false, attempted_at: None, failed_at }];
+            }),
+            ("BackupFailed", Warning),
+        ),
+        (changed(|report| report.expected.snapshot_interval_seconds = Some(3.0 * 3_600.0)), ("BackupOverdue", Warning)),
+        (
+            changed(|report| report.expected.snapshot_interval_seconds = Some(2.0 * 3_600.0)),
+            ("BackupOverdue", Critical),
+        ),
+        (holding(|holdings| holdings.drills.clear()), ("RestoreDrillOverdue", Info)),
+        (changed(|report| report.expected.drill_interval_seconds = Some(3_600.0)), ("RestoreDrillOverdue", Warning)),
+        (holding(|holdings| holdings.drills.insert(0, drill(1, Verdict::Fail))), ("RestoreDrillFailed", Warning)),
+        (
+            holding(|holdings| holdings.drills.insert(0, drill(1, Verdict::Inconclusive))),
+            ("RestoreDrillFailed", Warning),
+        ),
+        (changed(|report| report.expected.rto_seconds = Some(94.0)), ("RestoreDrillRtoExceeded", Warning)),
+        (changed(|report| report.repository_up = Some(false)), ("RepositoryUnavailable", Warning)),
+        (
+            changed(|report| {
+                (report.role, report.holdings, report.last_error) = (Role::Starting, None, last_error.clone());
+            }),
+            ("ArchiveStalled", Warning),
+        ),
+        (changed(|report| report.server.up = Some(false)), ("MongodDown", Critical)),
+        (changed(|report| report.server.authorized = Some(false)), ("MongodAccessDenied", Warning)),
+        (changed(|report| report.server.has_primary = Some(false)), ("ReplsetNoPrimary", Critical)),
+        (changed(|report| report.members[1].healthy = Some(false)), ("ReplsetMemberUnhealthy", Warning)),
+        (changed(|report| report.members[1].state = "RECOVERING"), ("ReplsetMemberBadState", Warning)),
+        (changed(|report| report.members[1].state = "REMOVED"), ("ReplsetMemberBadState", Warning)),
+        (changed(|report| report.members[1].state = "ROLLBACK"), ("ReplsetRollback", Critical)),
+        (changed(|report| report.members[1].excess_lag_seconds = Some(61.0)), ("ReplicationLagHigh", Warning)),
+        (changed(|report| report.members[1].excess_lag_seconds = Some(301.0)), ("ReplicationLagHigh", Critical)),
+        (changed(|report| report.server.majority_commit_lag_seconds = Some(31.0)), ("MajorityCommitStalled", Critical)),
+        (changed(|report| report.data_volume.as_mut().unwrap().free_bytes = 14e9), ("DiskFilling", Warning)),
+        (changed(|report| report.data_volume.as_mut().unwrap().free_bytes = 2e9), ("DiskFilling", Critical)),
+        (changed(|report| report.collectors[0].stale = true), ("CollectorStale", Warning)),
+    ]
+}
+
+#[test]
+fn each_trouble_has_its_runbook_and_severity() {
+    use Severity::{Critical, Info, Warning};
+    for (report, expected) in troubles() {
+        assert_eq!(found(&report), [expected], "{:?}", report.problems);
+        let level = match expected.1 {
+            Critical => Level::ActNow,
+            Warning => Level::Attention,
+            Info => Level::Good,
+        };
+        assert_eq!(report.verdict.level, level, "{:?}", report.verdict);
+        let problem = &report.problems[0];
+        assert!(!problem.next.is_empty() && !problem.advice.is_empty(), "{problem:?}");
+        let runbooks = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
+        assert!(runbooks.join(format!("{}.md", problem.runbook)).is_file(), "{problem:?}");
+    }
+}
+
+#[test]
+fn the_commands_to_paste_are_those_that_our_binaries_take() {
+    let troubles = troubles();
+    let commands = troubles.iter().flat_map(|(report, _)| report.problems.iter().flat_map(|problem| &problem.next));
+    let ours = commands.filter(|line| line.starts_with("dr-cli ") || line.starts_with("sidecar "));
+    let ours: std::collections::BTreeSet<&str> = ours.copied().chain(["dr-cli plan --to latest"]).collect();
+    assert!(ours.len() > 8, "{ours:?}");
+    let accepts = |line: &str| {
+        let folder = testkit::processes::binary("dr-cli").unwrap();
+        let line = format!("{}/{line} --help", folder.parent().unwrap().display());
+        std::process::Command::new("/bin/sh").args(["-c", &line]).output().unwrap().status.success()
+    };
+    for line in ours {
+        assert!(accepts(line), "{line}");
+    }
+    assert!(!accepts("dr-cli status --frobnicate") && !accepts("sidecar frobnicate"));
+}
+
+#[test]
+fn the_worst_comes_first_and_the_others_are_counted() {
+    let report = changed(|report| {
+        report.repository_up = Some(false);
+        report.server.has_primary = Some(false);
+        report.holdings.as_mut().unwrap().drills.clear();
+        report.expected.drill_interval_seconds = None;
+    });
+    let order = ["ReplsetNoPrimary", "RepositoryUnavailable", "RestoreDrillOverdue"];
+    assert_eq!(report.problems.iter().map(|problem| problem.runbook).collect::<Vec<_>>(), order);
+    assert!(report.verdict.headline.ends_with("(and 1 more)"), "{:?}", report.verdict);
+}
+
+#[test]
+fn the_first_snapshot_of_an_archive_is_waited_for_and_its_absence_is_an_alarm() {
+    let young = |is_running: bool| {
+        changed(|report| {
+            let holdings = report.holdings.as_mut().unwrap();
+            holdings.windows.clear();
+            holdings.snapshots.clear();
+            (holdings.windows_total, holdings.snapshots_total) = (0, 0);
+            report.last_snapshot = None;
+            report.current_snapshot = is_running.then(|| crate::snapshot::Progress::default().report());
+        })
+    };
+    assert_eq!((found(&young(true)), young(true).verdict.level), (vec![], Level::Unknown));
+    assert_eq!(found(&young(false)), [("NothingRestorable", Severity::Critical)]);
+}
