@@ -114,14 +114,14 @@ mod tests {
     use crate::line::{Reader, Verdict};
     use crate::operation::{Operation, classify};
 
-    fn entry(more: bson::RawDocumentBuf) -> bson::RawDocumentBuf {
+    fn entry(more: &bson::RawDocumentBuf) -> bson::RawDocumentBuf {
         let mut entry = rawdoc! {
             "op": "query", "ns": "shop.orders", "keysExamined": 0, "docsExamined": 3000, "nreturned": 2, "numYield": 3,
             "queryHash": "FC6D44A5", "responseLength": 225, "millis": 7, "planSummary": "COLLSCAN",
             "ts": bson::DateTime::from_millis(1_764_360_502_000), "client": "10.1.2.3", "appName": "shop-api", "user": "alice@admin",
             "locks": { "Global": { "acquireCount": { "r": 4_i64 }, "timeAcquiringMicros": { "r": 120_i64 } } },
         };
-        for member in &more {
+        for member in more {
             let (name, value) = member.unwrap();
             entry.append(name, bson::RawBson::from(value));
         }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn an_entry_counts_as_the_line_of_the_same_operation() {
         let command = rawdoc! { "command": { "find": "orders", "filter": { "total": { "$gt": 5_i64 }, "note": "geheim" }, "$db": "shop" } };
-        let line = record(&entry(command)).unwrap();
+        let line = record(&entry(&command)).unwrap();
         let reader = Reader::new(Some("tidemark"));
         let Verdict::Parsed(query) = reader.read(&line) else { panic!("{}", String::from_utf8_lossy(&line)) };
         assert_eq!((query.docs_examined, query.returned, query.yields, query.duration_millis), (3000, 2, 3, 7));
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_failed_operation_has_failed_and_its_error_text_is_left_out() {
         let failed = rawdoc! { "command": { "count": "orders" }, "errCode": 50, "errMsg": "near geheim", "errName": "MaxTimeMSExpired" };
-        let line = record(&entry(failed)).unwrap();
+        let line = record(&entry(&failed)).unwrap();
         assert!(!String::from_utf8_lossy(&line).contains("geheim"));
         let reader = Reader::new(None);
         let Verdict::Parsed(query) = reader.read(&line) else { panic!("{}", String::from_utf8_lossy(&line)) };

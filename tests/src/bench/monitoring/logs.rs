@@ -53,8 +53,9 @@ pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
 async fn written() -> Result<Vec<u8>> {
     let server = Standalone::start_with(&["--slowms", "0"]).await?;
     let database = server.client().await?.database("shop");
-    for number in 0..600_i32 {
-        let orders = database.collection::<Document>(["orders", "customers", "items"][number as usize % 3]);
+    let names = ["orders", "customers", "items"].into_iter().cycle();
+    for (number, name) in (0..600_i32).zip(names) {
+        let orders = database.collection::<Document>(name);
         let id = format!("{number:06}");
         orders.insert_one(doc! { "_id": &id, "customer": "somebody", "total": number }).await?;
         orders.find_one(doc! { "customer": &id, "total": { "$gt": number, "$lt": number + 10 } }).await?;
