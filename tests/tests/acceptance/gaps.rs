@@ -84,7 +84,7 @@ async fn a_sidecar_that_starts_again_in_time_goes_on_without_a_gap() -> Result<(
         scenario.stop_archiving().await?;
         scenario.insert("shop", "orders", (50..99).map(|id| doc! { "_id": round * 100 + id })).await?;
         scenario.start_sidecar()?;
-        let archiving = "archiving member";
+        let archiving = "event=\"archiving_started\"";
         scenario.sidecar()?.wait_for_log(archiving, std::time::Duration::from_secs(20)).await?;
     }
     let moment = scenario.archived_moment().await?;
