@@ -12,13 +12,14 @@ use testkit::{ReplicaSet, Sidecar};
 
 use super::load::percentile;
 use super::table::{Row, Table};
-use super::{Options, primary_pid, progress, server};
+use super::{Options, median, primary_pid, progress, server};
 use crate::archive_folder::ArchiveFolder;
 
 use crate::programs::{binary, cpu_of, free_port, page, resident_of, size};
 
 const COLLECTIONS: u64 = 1_000;
 const CPU_MILLIS: f64 = 2.0;
+const PAIRS: usize = 5;
 const SERIES: usize = 700;
 const SCRAPE_MILLIS: f64 = 10.0;
 const SCRAPES: usize = 500;
@@ -38,19 +39,29 @@ pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
     frozen(&set, table).await
 }
 
-/// The same server with a sidecar that collects often, and with one that hardly does.
+/// The same server with a sidecar that collects often, and with one that hardly does, in turns: what the server does by itself
+/// comes and goes.
 async fn collecting(options: &Options, set: &ReplicaSet, collections: u64, table: &mut Table) -> Result<()> {
-    let span = Duration::from_secs(if options.quick { 10 } else { 60 });
-    let seldom = server_cpu(set, "1h", span).await?;
-    let often = server_cpu(set, "1s", span).await?;
-    let extra = (often.cpu - seldom.cpu) * 1000.0 / often.collected;
+    let (span, pairs) = if options.quick { (Duration::from_secs(10), 1) } else { (Duration::from_secs(40), PAIRS) };
+    // What creating the collections left to do is done in the first run, which does not count.
+    let mut often = server_cpu(set, "1s", span).await?;
+    let mut extra = Vec::new();
+    for _ in 0..pairs {
+        let seldom = server_cpu(set, "1h", span).await?;
+        often = server_cpu(set, "1s", span).await?;
+        extra.push((often.cpu - seldom.cpu) * 1000.0 / often.collected);
+    }
+    let spread = extra.iter().map(|millis| format!("{millis:.2}")).collect::<Vec<_>>().join(", ");
+    let extra = median(extra)?;
+    table.note(format!("processor time of mongod for one collection of its metrics, each pair: {spread} ms"));
     table.push(Row {
         what: format!("processor time of mongod for one collection of its metrics, {collections} collections"),
         value: format!("{extra:.2} ms"),
         against: "—".to_owned(),
         ratio: Some(extra / CPU_MILLIS),
         goal: format!("≤ {CPU_MILLIS} ms"),
-        met: Some(extra <= CPU_MILLIS),
+        // Nothing costs less than nothing: then it was not measured.
+        met: (extra > 0.0).then_some(extra <= CPU_MILLIS),
     });
     table.push(Row {
         what: format!("series of `sidecar run`, {collections} collections"),

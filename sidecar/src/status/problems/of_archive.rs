@@ -14,12 +14,12 @@ use crate::status::report::StatusReport;
 use Severity::{Critical, Info, Warning};
 
 /// As `alerts/source/parameters.yaml` has them.
-const STALLED_FACTOR: f64 = 5.0;
-const GAP_HORIZON_SECONDS: f64 = 3600.0;
-const OPLOG_FULL_RATIO: f64 = 0.95;
-const OVERDUE_WARNING: f64 = 1.5;
-const OVERDUE_CRITICAL: f64 = 2.5;
-const WINDOW_SHORT_RATIO: f64 = 0.9;
+pub(super) const STALLED_FACTOR: f64 = 5.0;
+pub(super) const GAP_HORIZON_SECONDS: f64 = 3600.0;
+pub(super) const OPLOG_FULL_RATIO: f64 = 0.95;
+pub(super) const OVERDUE_WARNING: f64 = 1.5;
+pub(super) const OVERDUE_CRITICAL: f64 = 2.5;
+pub(super) const WINDOW_SHORT_RATIO: f64 = 0.9;
 
 pub fn problems(report: &StatusReport, now: f64) -> Vec<Problem> {
     let mut found = Vec::new();

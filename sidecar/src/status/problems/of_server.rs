@@ -7,11 +7,11 @@ use crate::status::report::StatusReport;
 use Severity::{Critical, Warning};
 
 /// As `alerts/source/parameters.yaml` has them.
-const LAG_WARNING_SECONDS: f64 = 60.0;
-const LAG_CRITICAL_SECONDS: f64 = 300.0;
-const MAJORITY_LAG_SECONDS: f64 = 30.0;
-const DISK_WARNING_RATIO: f64 = 0.15;
-const DISK_CRITICAL_RATIO: f64 = 0.03;
+pub(super) const LAG_WARNING_SECONDS: f64 = 60.0;
+pub(super) const LAG_CRITICAL_SECONDS: f64 = 300.0;
+pub(super) const MAJORITY_LAG_SECONDS: f64 = 30.0;
+pub(super) const DISK_WARNING_RATIO: f64 = 0.15;
+pub(super) const DISK_CRITICAL_RATIO: f64 = 0.03;
 
 pub fn problems(report: &StatusReport) -> Vec<Problem> {
     let mut found = Vec::new();

@@ -359,3 +359,27 @@ fn the_first_snapshot_of_an_archive_is_waited_for_and_its_absence_is_an_alarm() 
     assert_eq!((found(&young(true)), young(true).verdict.level), (vec![], Level::Unknown));
     assert_eq!(found(&young(false)), [("NothingRestorable", Severity::Critical)]);
 }
+
+/// The page and the alerts are about the same troubles.
+#[test]
+fn the_page_has_the_thresholds_of_the_alert_rules() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../alerts/source/parameters.yaml");
+    let parameters = std::fs::read_to_string(path).unwrap();
+    for (name, value) in [
+        ("stalled_factor", of_archive::STALLED_FACTOR),
+        ("gap_horizon_seconds", of_archive::GAP_HORIZON_SECONDS),
+        ("oplog_full_ratio", of_archive::OPLOG_FULL_RATIO),
+        ("overdue_warning_factor", of_archive::OVERDUE_WARNING),
+        ("overdue_critical_factor", of_archive::OVERDUE_CRITICAL),
+        ("drill_overdue_factor", of_archive::OVERDUE_WARNING),
+        ("window_short_ratio", of_archive::WINDOW_SHORT_RATIO),
+        ("lag_warning_seconds", of_server::LAG_WARNING_SECONDS),
+        ("lag_critical_seconds", of_server::LAG_CRITICAL_SECONDS),
+        ("majority_lag_seconds", of_server::MAJORITY_LAG_SECONDS),
+        ("disk_warning_ratio", of_server::DISK_WARNING_RATIO),
+        ("disk_critical_ratio", of_server::DISK_CRITICAL_RATIO),
+    ] {
+        let line = format!("\n{name}: {{value: {value},");
+        assert!(parameters.contains(&line), "{name} is not {value} in the rules");
+    }
+}
