@@ -19,6 +19,11 @@ GENERATED = ROOT / "generated"
 HEADER = "# Generated from alerts/source/ by alerts/render.py. Do not edit.\n"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 ANNOTATIONS = ("summary", "description", "impact")
+# Opens the dashboard at the set that the alert is about; what an alert does not have stays as the dashboard has it.
+DASHBOARD_VARIABLES = "?orgId=1" + "".join(
+    f"{{{{ with $labels.{label} }}}}&var-{label}={{{{ . | urlquery }}}}{{{{ end }}}}"
+    for label in ("namespace", "cluster", "replset")
+)
 SEVERITIES = ("critical", "warning", "info", "none")
 
 
@@ -91,7 +96,7 @@ def alert_rule(source, values, scale):
     if "{{" in annotations["summary"]:
         raise SourceError(f"{name}: the summary has a variable, which breaks grouping of notifications")
     annotations["runbook_url"] = f"{values['runbook_base']}/{name}.md"
-    annotations["dashboard_url"] = f"{values['dashboard_base']}/{source['dashboard']}"
+    annotations["dashboard_url"] = f"{values['dashboard_base']}/{source['dashboard']}{DASHBOARD_VARIABLES}"
     rule["annotations"] = annotations
     return rule
 

@@ -78,7 +78,7 @@ def alerts():
     """Alert -> uid of the dashboard that its annotation links to."""
     groups = yaml.safe_load((REPOSITORY / "alerts/generated/rules.yaml").read_text())["groups"]
     rules = (rule for group in groups for rule in group["rules"] if "alert" in rule)
-    return {rule["alert"]: rule["annotations"]["dashboard_url"].rpartition("/")[2] for rule in rules}
+    return {rule["alert"]: rule["annotations"]["dashboard_url"].partition("?")[0].rpartition("/")[2] for rule in rules}
 
 
 @functools.cache
