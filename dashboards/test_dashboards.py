@@ -385,6 +385,19 @@ class Honesty(unittest.TestCase):
         self.assertEqual(sorted(set(UNSEEN) & seen), [], "shown after all")
         self.assertGreater(len(golden()), 150)
 
+    def test_the_agent_serves_what_is_documented(self):
+        """Name, type and labels as in the golden scrape; namespace and pod come from the folder of the log."""
+        lines = (catalogue.REPOSITORY / "sidecar/tests/golden/node.txt").read_text().splitlines()
+        served = {(name, kind, tuple(sorted(label.split("=")[0] for label in labels))) for name, kind, *labels in map(str.split, lines)}
+        documented = set()
+        for metric in catalogue.metrics().values():
+            more = ("namespace", "pod") if metric.served_by == catalogue.POD_LOG else ()
+            by_both = metric.name in ("tidemark_build_info", "tidemark_http_connections_closed_total")
+            if metric.served_by != catalogue.SIDECAR or by_both:
+                labels = ("version",) if metric.name == "tidemark_build_info" else metric.labels
+                documented.add((metric.name, metric.kind, tuple(sorted({*labels, *more}))))
+        self.assertEqual(served, documented)
+
     def test_links_between_dashboards_lead_somewhere(self):
         text = "".join(path.read_text() for path in render.GENERATED.glob("*.json"))
         linked = set(re.findall(r"/d/(tidemark-[\w-]+)", text))

@@ -248,6 +248,7 @@ AGENTS = Row(
                 ("tidemark_log_files", f"{OF_AGENT} followed"),
                 ("tidemark_log_files_not_followed", f"{OF_AGENT} beyond the limit"),
                 ("tidemark_log_files_unreadable", f"{OF_AGENT} unreadable"),
+                ("1 - tidemark_log_root_readable", f"{OF_AGENT} no folder of logs"),
             ),
             empty=NO_AGENT,
         ),

@@ -161,7 +161,8 @@ fn metrics() -> Result<Metrics> {
 
 /// Archives and takes snapshots, or stands by for the sidecar that does, until stopped.
 pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
-    let board = StatusBoard::new(metrics()?, config.cut.span, &telemetry::redact_uri(&config.archive));
+    let board = StatusBoard::new(metrics()?, config.cut.span, &telemetry::redact_uri(&config.archive))
+        .with_runbooks_at(config.runbook_base.as_deref());
     let listener = http::bind(config.listen, board.metrics.closed_connections.clone()).await?;
     tracing::info!(event = "serving", address = %config.listen, "serving /livez /readyz /metrics /status /slow-queries and a page at /");
     let stop_serving = CancellationToken::new();
@@ -173,7 +174,8 @@ pub async fn run(config: &Config, stop: CancellationToken) -> Result<()> {
         Ok(site) => {
             let backed_up = BackedUp::new(&site.replica_set, site.archive.lineage.as_str(), config);
             board.metrics.backups.change(|backups| {
-                (backups.site, backups.repository_up) = (Some(backed_up), Some(true));
+                backups.site = Some(backed_up);
+                backups.repository.reads = Some(true);
             });
             work(site, config, &board, &stop, serving).await
         }

@@ -287,7 +287,7 @@ impl Archiver {
         let object = tokio::task::block_in_place(|| self.archive.seal(slice.object.clone()))?;
         let stored_bytes = object.len() as u64;
         self.put(&slice.id.key(&self.archive.lineage, self.archive.is_encrypted()), object).await?;
-        self.metrics.backups.repository(true);
+        self.metrics.backups.repository_writes(true);
         self.metrics.slices_published.inc();
         self.metrics.slice_bytes.inc_by(stored_bytes);
         self.metrics.slice_entries.inc_by(slice.entries);
@@ -344,7 +344,7 @@ impl Archiver {
     fn failed_to_publish(&self, key: &ObjectKey, error: &Error) {
         self.metrics.publish_failures.inc();
         if matches!(error, Error::Store(_)) {
-            self.metrics.backups.repository(false);
+            self.metrics.backups.repository_writes(false);
         }
         let what = if matches!(key, ObjectKey::Gap { .. }) { "gap record" } else { "slice" };
         tracing::error!(event = "publish_failed", %key, %error, "{what} not published; reading stops until it is");

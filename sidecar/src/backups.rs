@@ -56,11 +56,28 @@ pub struct Verified {
     pub shown: Vec<Finding>,
 }
 
+/// `None`: it was not asked yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repository {
+    pub reads: Option<bool>,
+    pub writes: Option<bool>,
+}
+
+impl Repository {
+    pub fn is_up(self) -> Option<bool> {
+        match (self.reads, self.writes) {
+            (None, None) => None,
+            (reads, writes) => Some(reads != Some(false) && writes != Some(false)),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Backups {
     pub site: Option<BackedUp>,
-    /// Whether the archive answered when it was last asked.
-    pub repository_up: Option<bool>,
+    /// Whether the archive did what it was last asked for: reading and writing are refused for different reasons, and the
+    /// one does not show that the other works.
+    pub repository: Repository,
     /// `None` until the archive was listed, and at a sidecar that stands by.
     pub found: Option<Arc<Summary>>,
     /// Of the same listing.
@@ -86,8 +103,12 @@ impl BackupBoard {
         change(&mut self.lock());
     }
 
-    pub fn repository(&self, is_up: bool) {
-        self.change(|backups| backups.repository_up = Some(is_up));
+    pub fn repository_reads(&self, works: bool) {
+        self.change(|backups| backups.repository.reads = Some(works));
+    }
+
+    pub fn repository_writes(&self, works: bool) {
+        self.change(|backups| backups.repository.writes = Some(works));
     }
 
     pub fn started(&self, kind: &'static str) {
@@ -116,6 +137,20 @@ fn seconds() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_does_not_show_that_writing_works() {
+        let board = BackupBoard::default();
+        let is_up = || board.read().repository.is_up();
+        assert_eq!(is_up(), None);
+        board.repository_reads(true);
+        assert_eq!(is_up(), Some(true));
+        board.repository_writes(false);
+        board.repository_reads(true);
+        assert_eq!(is_up(), Some(false));
+        board.repository_writes(true);
+        assert_eq!(is_up(), Some(true));
+    }
 
     #[test]
     fn a_backup_runs_from_its_start_to_its_end() {

@@ -153,6 +153,9 @@ pub struct Flags {
     /// Within which time a drill shall pass, for alerts about overdue ones
     #[arg(long, global = true, value_name = "SPAN")]
     drill_interval: Option<String>,
+    /// Where docs/runbooks/ is served, for links of the status page, for example https://wiki.example/runbooks
+    #[arg(long, global = true, value_name = "URL")]
+    runbook_base: Option<String>,
     /// Make the server log operations that take longer than this as slow, until the sidecar stops [default: left alone]
     #[arg(long, global = true, value_name = "MILLISECONDS")]
     slow_ms: Option<String>,
@@ -213,6 +216,7 @@ impl Flags {
             "data_path" => &self.data_path,
             "rpo_target" => &self.rpo_target,
             "rto_target" => &self.rto_target,
+            "runbook_base" => &self.runbook_base,
             "drill_interval" => &self.drill_interval,
             "slow_ms" => &self.slow_ms,
             "slow_sample_rate" => &self.slow_sample_rate,

@@ -63,6 +63,8 @@ pub struct Config {
     /// Of the retention rules; known also where nothing expires.
     pub pitr_window: Option<Duration>,
     pub monitor: MonitorSettings,
+    /// Where `docs/runbooks/` is served.
+    pub runbook_base: Option<String>,
     pub log_format: LogFormat,
     pub log_level: String,
     /// Settings that hold a secret and were given as a flag, which every user of the machine can read.
@@ -169,6 +171,7 @@ impl Config {
                 self.monitor.slow_threshold.as_ref().map_or_else(|| "left alone".to_owned(), ToString::to_string),
             ),
             ("slow_profiler", self.monitor.profiler.to_string()),
+            ("runbook_base", self.runbook_base.clone().unwrap_or_else(|| "none".to_owned())),
             ("new_lineage", self.new_lineage.to_string()),
             ("log_format", format!("{:?}", self.log_format).to_lowercase()),
             ("log_level", self.log_level.clone()),
@@ -336,6 +339,7 @@ impl Reader<'_> {
         // The rules of expiry report what is wrong with it.
         let pitr_window = self.layers.find("pitr_window").and_then(|(text, _)| parse_span(&text).ok());
         let monitor = self.monitor();
+        let runbook_base = self.optional("runbook_base", web_page);
         let log_format = self.with_default("log_format", "text", str::parse);
         let log_level = self.with_default("log_level", "info", |text| Ok(text.to_owned()));
         let exposed_secrets =
@@ -359,6 +363,7 @@ impl Reader<'_> {
             expiry,
             pitr_window,
             monitor: monitor?,
+            runbook_base,
             log_format: log_format?,
             log_level: log_level?,
             exposed_secrets,
@@ -412,6 +417,16 @@ fn location(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("must be a URL: file:///path, s3://bucket/prefix or azblob://account/container/prefix".to_owned())
+    }
+}
+
+/// What a page may link to: a browser must not be made to run anything.
+fn web_page(text: &str) -> Result<String, String> {
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    if is_web && redact_uri(text) == text {
+        Ok(text.to_owned())
+    } else {
+        Err("must be http:// or https:// without a password, for example https://wiki.example/runbooks".to_owned())
     }
 }
 

@@ -22,6 +22,8 @@ const REASONS: usize = 3;
 pub struct Holdings {
     /// RFC 3339.
     pub listed_at: String,
+    /// When this cluster was archived for the first time. RFC 3339.
+    pub created_at: Option<String>,
     /// Every moment in one of them, both ends included, can be restored. Ascending; the newest of `windows_total`.
     pub windows: Vec<RestoreWindow>,
     pub windows_total: usize,
@@ -82,7 +84,7 @@ impl Drill {
 
 impl Holdings {
     /// `drills`: newest first.
-    pub fn of(catalog: &Catalog, drills: &[DrillReport], listed_at: String) -> Self {
+    pub fn of(catalog: &Catalog, drills: &[DrillReport], created_at: &str, listed_at: String) -> Self {
         let coverage = Coverage::of_catalog(catalog);
         let windows = coverage.restore_windows(&catalog.snapshots);
         let gaps = coverage.problems.iter().filter_map(CoverageProblem::as_break);
@@ -95,6 +97,7 @@ impl Holdings {
         let end = windows.last().map(|window| window.through);
         Self {
             listed_at,
+            created_at: Some(created_at.to_owned()).filter(|created_at| !created_at.is_empty()),
             windows_total: windows.len(),
             gaps_total: gaps.len(),
             snapshots_total: snapshots.len(),
@@ -172,7 +175,7 @@ mod tests {
     }
 
     fn of(catalog: &Catalog) -> Holdings {
-        Holdings::of(catalog, &[], "2026-11-22T03:00:00Z".to_owned())
+        Holdings::of(catalog, &[], "2026-11-22T00:00:00Z", "2026-11-22T03:00:00Z".to_owned())
     }
 
     #[test]

@@ -70,5 +70,7 @@ async fn status(State(board): State<StatusBoard>) -> Json<StatusReport> {
 
 async fn home(State(board): State<StatusBoard>, RawQuery(query): RawQuery) -> Response {
     let reloads = query.as_deref() != Some("reload=off");
-    page::page(&board.report(), reloads).answer()
+    let slow = board.metrics.slow.latest();
+    let slow = slow.as_ref().and_then(|slow| slow.pods.first());
+    page::page(&board.report(), slow, reloads).answer()
 }

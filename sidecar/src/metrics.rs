@@ -186,7 +186,8 @@ impl Metrics {
 
     /// Whoever archives from now on knows the newest; an old one would raise an alarm.
     pub fn forget_snapshot(&self) {
-        for late in [&self.last_snapshot, &self.snapshot_documents, &self.snapshot_bytes, &self.snapshot_stored_bytes] {
+        let figures = [&self.snapshot_documents, &self.snapshot_bytes, &self.snapshot_stored_bytes];
+        for late in figures.into_iter().chain([&self.last_snapshot, &self.snapshot_duration]) {
             late.forget();
         }
     }

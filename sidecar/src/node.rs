@@ -23,6 +23,7 @@ use agent::Agent;
 pub use agent::{OWN_APP_NAME, PodReport, SlowQueries};
 use board::NodeBoard;
 pub use exposition::families_of_one;
+pub use slow_page::shapes;
 
 /// Between two looks at the files when there was nothing left to read.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::archiver::{ArchiveWindow, LastError};
-use crate::backups::{Backups, Events, Verified};
+use crate::backups::{Backups, Events, Repository, Verified};
 use crate::clock::{now_text, text_of_float};
 use crate::metrics::{Metrics, SnapshotFigures};
 use crate::snapshot::CurrentSnapshot;
@@ -76,12 +76,21 @@ pub struct StatusBoard {
     pub metrics: Metrics,
     span: Duration,
     location: Arc<str>,
+    runbook_base: Option<Arc<str>>,
 }
 
 impl StatusBoard {
     /// `location`: of the archive, without secrets.
     pub fn new(metrics: Metrics, span: Duration, location: &str) -> Self {
-        Self { facts: Arc::default(), current: CurrentSnapshot::default(), metrics, span, location: location.into() }
+        let (facts, current) = (Arc::default(), CurrentSnapshot::default());
+        Self { facts, current, metrics, span, location: location.into(), runbook_base: None }
+    }
+
+    /// Where `docs/runbooks/` is served.
+    #[must_use]
+    pub fn with_runbooks_at(mut self, base: Option<&str>) -> Self {
+        self.runbook_base = base.map(|base| base.trim_end_matches('/').into());
+        self
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) {
@@ -98,7 +107,7 @@ impl StatusBoard {
     /// Another sidecar archives.
     pub fn stands_by(&self, epoch: u64, holder: &str) {
         self.metrics.set_archiver_lease(epoch, false);
-        self.metrics.backups.repository(true);
+        self.metrics.backups.change(|backups| backups.repository = Repository { reads: Some(true), writes: None });
         self.change(|facts| {
             let lease = LeaseReport { epoch, holder: holder.to_owned() };
             if facts.role != Role::Standby || facts.lease.as_ref() != Some(&lease) {
@@ -152,7 +161,7 @@ impl StatusBoard {
 
     pub fn error(&self, error: &crate::error::Error) {
         if matches!(error, crate::error::Error::Store(_)) {
-            self.metrics.backups.repository(false);
+            self.metrics.backups.repository_reads(false);
         }
         self.change(|facts| facts.last_error = Some(LastError::now(error)));
     }
@@ -183,6 +192,11 @@ impl StatusBoard {
         let now = crate::monitor::now();
         let mut report = self.facts(&samples, &backups, now);
         report.problems = problems::find(&report, now);
+        if let Some(base) = &self.runbook_base {
+            for problem in &mut report.problems {
+                problem.runbook_url = Some(format!("{base}/{}.md", problem.runbook));
+            }
+        }
         report.verdict = problems::verdict(&report);
         report
     }
@@ -216,7 +230,7 @@ impl StatusBoard {
             shortfalls: state.shortfalls.iter().map(ToString::to_string).collect(),
             holdings: holdings.map(|holdings| holdings.continued(state.archived_through)),
             verified: backups.verified.as_ref().map(verified),
-            repository_up: backups.repository_up,
+            repository_up: backups.repository.is_up(),
             expected: expected(samples, backups),
             backups: backups.events.iter().map(|(kind, events)| backup(kind, events)).collect(),
             last_snapshot: facts.last_snapshot.clone(),

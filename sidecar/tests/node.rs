@@ -11,6 +11,8 @@ use testkit::{Sidecar, Standalone};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+mod support;
+
 const LIMIT: Duration = Duration::from_secs(30);
 
 async fn get(address: &str, path: &str) -> Result<String> {
@@ -48,6 +50,26 @@ async fn until(address: &str, name: &str, labels: &[&str], wanted: f64) -> Resul
 
 fn free_address() -> Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+/// Lines of a real server (`crates/slowlog/tests/lines`), and one that is cut, in the folders of a node.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_has_the_golden_scrape() -> Result<()> {
+    let logs = tempfile::tempdir()?;
+    let folder = logs.path().join("db_orders-0_6b0b4ac7/mongod");
+    std::fs::create_dir_all(&folder)?;
+    let lines = include_str!("../../crates/slowlog/tests/lines/6.0.5.log");
+    let lines = lines.lines().chain([r#"{"id":51803,"#]);
+    let as_the_runtime_writes: Vec<String> =
+        lines.map(|line| format!("2026-11-28T20:28:21.201000000Z stdout F {line}\n")).collect();
+    std::fs::write(folder.join("0.log"), as_the_runtime_writes.concat())?;
+    let address = free_address()?;
+    let logs = logs.path().to_str().context("a path of letters")?;
+    let mut agent = Sidecar::run(["node", "--logs", logs, "--listen", &address])?;
+    agent.wait_for_log("serving /livez", LIMIT).await?;
+    support::golden::assert_golden("node", async || get(&address, "/metrics").await).await?;
+    assert!(agent.terminate(LIMIT).await?.success(), "{}", agent.log());
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,8 @@ pub struct Found {
     pub drills: Vec<DrillReport>,
     /// Moments of the references.
     pub references: Vec<ClusterTime>,
+    /// Of the lineage. RFC 3339.
+    pub created_at: String,
 }
 
 /// What is expected of the backups, by configuration. Seconds.
@@ -46,6 +48,7 @@ impl Summary {
         snapshots(set, found, &mut samples);
         let end = history(set, &found.catalog, &mut samples);
         drills(set, &found.drills, &mut samples);
+        samples.set_known(&LINEAGE_CREATED_TIMESTAMP_SECONDS, &[set], instant(&found.created_at));
         Self { set: set.to_owned(), samples, end }
     }
 

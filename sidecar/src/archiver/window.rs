@@ -78,13 +78,15 @@ impl LastError {
 }
 
 impl ArchiverState {
-    /// How many seconds of committed writes the archive lacks, by what the server has and what is published; while the
-    /// server is silent it may have gone on. Unknown before the first look.
+    /// How many seconds of committed writes the archive lacks, by what the server has and what is published, or how long
+    /// the oldest of them waits if that is more: a single write that nobody follows gets no older by the oplog alone. While
+    /// the server is silent it may have gone on. Unknown before the first look.
     pub fn lag_seconds(&self) -> Option<f64> {
         let (archived, looked_at) = (self.archived_through?, self.seen.newest_write_at?);
         let silent = Some(looked_at.elapsed()).filter(|silent| *silent > SILENCE).unwrap_or_default();
         let behind = self.seen.newest_write.map_or(0, |write| write.seconds.saturating_sub(archived.seconds));
-        Some(f64::from(behind) + silent.as_secs_f64())
+        let waits = self.pending_since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+        Some((f64::from(behind) + silent.as_secs_f64()).max(waits))
     }
 
     /// Unknown while the member cannot be asked: its oplog rolls on unseen.
@@ -245,6 +247,9 @@ mod tests {
         let archived = ArchiverState { archived_through: Some(ClusterTime::new(130, 1)), ..behind };
         assert_eq!(archived.lag_seconds(), Some(0.0));
         assert_eq!(ArchiverState::default().lag_seconds(), None);
+        let one_write = OplogSeen { newest_write: Some(ClusterTime::new(101, 1)), ..live().seen };
+        let unpublished = ArchiverState { seen: one_write, pending_since: ago(90), ..live() };
+        assert!((90.0..91.0).contains(&unpublished.lag_seconds().unwrap()), "no later write makes it any better");
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl fmt::Display for Origin {
 }
 
 /// All settings. A key is the name of the file member; `--slice-span` and `TIDEMARK_SLICE_SPAN` follow from it.
-pub const KEYS: [&str; 41] = [
+pub const KEYS: [&str; 42] = [
     "uri",
     "archive",
     "control",
@@ -60,6 +60,7 @@ pub const KEYS: [&str; 41] = [
     "rpo_target",
     "rto_target",
     "drill_interval",
+    "runbook_base",
     "slow_ms",
     "slow_sample_rate",
     "slow_profiler",

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::node::{PodReport, shapes};
 use crate::page::{Page, Tone, moment, when_text};
 use crate::status::problems::{Level, Problem, Severity};
 use crate::status::{Role, StatusReport};
@@ -11,9 +12,12 @@ mod figures;
 mod window;
 
 const RELOAD_SECONDS: u32 = 30;
+/// The JSON has all.
+const SLOW_SHAPES: usize = 5;
 
 /// `reloads`: whether the browser loads it again by itself.
-pub fn page(status: &StatusReport, reloads: bool) -> Page<'static> {
+/// `slow`: what the profiler says, when it is read.
+pub fn page(status: &StatusReport, slow: Option<&PodReport>, reloads: bool) -> Page<'static> {
     let now = metrics::backup::instant(&status.at).unwrap_or_default();
     let body = html! {
         (verdict(status, now, reloads))
@@ -23,7 +27,7 @@ pub fn page(status: &StatusReport, reloads: bool) -> Page<'static> {
         (details::members(status, now))
         (details::snapshots(status, now))
         (details::drills(status, now))
-        (slow_queries())
+        (slow_queries(slow, now))
         (details::sidecar(status, now))
         footer {
             "Tidemark " (status.version) " · " a href="status" { "this page as JSON" } " · " a href="metrics" { "metrics" }
@@ -74,8 +78,7 @@ fn verdict(status: &StatusReport, now: f64, reloads: bool) -> Markup {
         Role::Standby => "standing by",
         Role::Archiving => "archiving",
     };
-    let stale = status.collectors.iter().filter(|collector| collector.stale && status.server.up != Some(false));
-    let stale: Vec<&str> = stale.map(|collector| collector.name.as_str()).collect();
+    let stale = status.stale_collectors();
     html! {
         header.verdict.(tone(status.verdict.level).class()) {
             p.kicker.dim {
@@ -85,7 +88,7 @@ fn verdict(status: &StatusReport, now: f64, reloads: bool) -> Markup {
             }
             h1 { (word(status.verdict.level)) }
             p.lead { (status.verdict.headline) }
-            @if status.role == Role::Standby && let Some(lease) = &status.archiver_lease {
+            @if status.role == Role::Standby && status.ready && let Some(lease) = &status.archiver_lease {
                 p { "The one that archives: " code { (lease.holder) } ". Open the page of that sidecar." }
             }
             @if !stale.is_empty() {
@@ -136,7 +139,15 @@ fn one(problem: &Problem) -> Markup {
             h3 { span.badge.(class) { (word) } " " (problem.what) }
             p { (problem.advice) }
             @if !problem.next.is_empty() { pre { (problem.next.join("\n")) } }
-            p.small.dim { "Runbook " strong { (problem.runbook) } ": " code { "docs/runbooks/" (problem.runbook) ".md" } }
+            p.small.dim {
+                "Runbook "
+                @if let Some(url) = &problem.runbook_url {
+                    a href=(url) rel="noreferrer" { (problem.runbook) }
+                } @else {
+                    strong { (problem.runbook) }
+                }
+                ": " code { "docs/runbooks/" (problem.runbook) ".md" }
+            }
         }
     }
 }
@@ -151,14 +162,19 @@ fn environment(status: &StatusReport) -> String {
     line
 }
 
-fn slow_queries() -> Markup {
+fn slow_queries(slow: Option<&PodReport>, now: f64) -> Markup {
     html! {
         section #slow {
             h2 { "Slow queries" }
-            p {
-                "The node agent (" code { "sidecar node" } ") on the server's machine counts them: "
-                code { "/slow-queries.html" } " shows the query shapes that took most time, "
-                code { "/slow-queries" } " the same as JSON. This process does not read the server's log."
+            @if let Some(slow) = slow {
+                p { "By the database profiler, since this process reads it. " a href="slow-queries" { "All as JSON" } "." }
+                (shapes(&slow.report, SLOW_SHAPES, now))
+            } @else {
+                p {
+                    "The node agent (" code { "sidecar node" } ") on the server's machine counts them: "
+                    code { "/slow-queries.html" } " shows the query shapes that took most time, "
+                    code { "/slow-queries" } " the same as JSON. This process does not read the server's log."
+                }
             }
         }
     }

@@ -23,8 +23,8 @@ const REFRESH: Duration = Duration::from_mins(5);
 const RETRY: Duration = Duration::from_secs(15);
 /// Listing takes at most one part in so many of the time.
 const SHARE: u32 = 100;
-/// What is missing or has another size is found by listing everything, which is done once a day.
-const VERIFY: Duration = Duration::from_hours(24);
+/// What is missing or has another size is found by listing everything, which is done twice a day.
+const VERIFY: Duration = Duration::from_hours(12);
 const CONCURRENCY: usize = 4;
 /// More drills than that are history.
 const DRILLS: usize = 100;
@@ -45,14 +45,16 @@ impl ArchiveWatch {
         let (mut collectors, mut verified_at, mut is_told) = (Collectors::default(), None::<Instant>, false);
         while !self.stop.is_cancelled() {
             let (seen, started) = (self.additions(), Instant::now());
-            let is_verify_due = verified_at.is_none_or(|at| at.elapsed() >= VERIFY);
+            // What was found is looked at each time, so that its mending is seen.
+            let is_damaged = self.metrics.backups.read().verified.is_some_and(|verified| verified.findings > 0);
+            let is_verify_due = is_damaged || verified_at.is_none_or(|at| at.elapsed() >= VERIFY);
             let found = match self.clone().look_apart(is_verify_due).await {
                 Err(Error::Cancelled) => break,
                 found => found,
             };
             let took = started.elapsed();
             collectors.note("archive", REFRESH.max(took * SHARE), took, found.is_ok());
-            self.metrics.backups.repository(found.is_ok());
+            self.metrics.backups.repository_reads(found.is_ok());
             let pause = match found {
                 Ok((found, holdings, is_verified)) => {
                     is_told = false;
@@ -120,6 +122,9 @@ impl ArchiveWatch {
             tracing::debug!(object = finding.object, problem = finding.problem, "drill report not read");
         }
         let references = reader.reference_times(lineage).await?;
+        // One that is broken is a finding of the catalog, not of this.
+        let created_at = reader.choose_lineage(Some(lineage.as_str())).await.map(|record| record.created_at);
+        let created_at = created_at.unwrap_or_default();
         if let Some(newest) = catalog.snapshots.iter().max_by_key(|snapshot| snapshot.end) {
             let manifest = reader.manifest(lineage, &newest.id).await?;
             let instant = metrics::backup::instant;
@@ -141,8 +146,8 @@ impl ArchiveWatch {
                 }
             }
         }
-        let holdings = Holdings::of(&catalog, &drills, listed_at);
-        Ok((Summary::of(&self.replica_set, &Found { catalog, drills, references }), holdings, is_verified))
+        let holdings = Holdings::of(&catalog, &drills, &created_at, listed_at);
+        Ok((Summary::of(&self.replica_set, &Found { catalog, drills, references, created_at }), holdings, is_verified))
     }
 }
 

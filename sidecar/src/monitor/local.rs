@@ -46,7 +46,7 @@ fn own(settings: &MonitorSettings, board: &StatusBoard, rpo: &mut RpoClock, now:
     let target = settings.rpo_target.as_secs_f64();
     all.set(&RPO_TARGET_SECONDS, &[], target);
     let backups = board.metrics.backups.read();
-    if let Some(up) = backups.repository_up {
+    if let Some(up) = backups.repository.is_up() {
         all.set_flag(&REPOSITORY_UP, &[], up);
     }
     all.set_flag(&BACKUP_CATALOG_LOADED, &[], backups.found.is_some());

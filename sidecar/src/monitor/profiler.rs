@@ -160,16 +160,18 @@ impl Profiler {
     }
 
     async fn read_all(&mut self, probe: &Probe) -> Result<(), ReplsetError> {
+        let mut levels = Ok(());
         if self.levels_at.is_none_or(|at| at.elapsed() >= LEVELS_EVERY) {
-            self.levels(probe).await?;
-            self.levels_at = Some(Instant::now());
+            levels = self.levels(probe).await;
         }
         let profiled: Vec<_> =
             self.profiled.iter().take(MOST_PROFILED).map(|(name, profiled)| (name.clone(), *profiled)).collect();
+        // One database that cannot be read does not keep the others from being read.
+        let mut read = levels;
         for (database, profiled) in profiled {
-            self.read(probe, &database, profiled).await?;
+            read = self.read(probe, &database, profiled).await.and(read);
         }
-        Ok(())
+        read
     }
 
     /// Which profilers are on.
@@ -180,27 +182,33 @@ impl Profiler {
         let wanted = &self.settings.databases;
         let is_wanted = |name: &String| name != "local" && (wanted.is_empty() || wanted.contains(name));
         let mut names: Vec<String> = names?.into_iter().filter(is_wanted).collect();
+        self.levels_at = Some(Instant::now());
         names.sort();
         self.profiled.retain(|name, _| names.binary_search(name).is_ok());
         self.positions.retain(|name, _| names.binary_search(name).is_ok());
         let first = self.asked.as_ref().map_or(0, |last| names.partition_point(|name| name <= last));
         names.rotate_left(first);
+        let mut asked = Ok(());
         for name in names {
             if started.elapsed() > LEVELS_BUDGET {
                 break;
             }
             let found = probe.profiling(&name).await;
             self.collectors.sent("profile", found.is_ok());
-            let found = found?;
-            let level = self.switch(probe, &name, found.level).await;
-            if level > 0 {
-                self.profiled.insert(name.clone(), Profiled { level, slow_millis: found.slow_millis });
-            } else {
-                self.profiled.remove(&name);
+            match found {
+                Ok(found) => {
+                    let level = self.switch(probe, &name, found.level).await;
+                    if level > 0 {
+                        self.profiled.insert(name.clone(), Profiled { level, slow_millis: found.slow_millis });
+                    } else {
+                        self.profiled.remove(&name);
+                    }
+                }
+                Err(error) => asked = Err(error),
             }
             self.asked = Some(name);
         }
-        Ok(())
+        asked
     }
 
     /// Turns a profiler on that is off, once for each process. Returns the level that is in effect then.

@@ -78,9 +78,13 @@ impl Sizes {
         let mut all = Samples::default();
         let started = Instant::now();
         let databases = self.databases(&server.probe).await;
-        self.collectors.note("databases", interval, started.elapsed(), databases.is_ok());
+        let succeeded = matches!(databases, Ok((_, None)));
+        self.collectors.note("databases", interval, started.elapsed(), succeeded);
         match databases {
-            Ok(count) => {
+            Ok((count, failed)) => {
+                if let Some(error) = failed {
+                    tracing::debug!(%error, "size of a database not read");
+                }
                 let known: Vec<_> = self.known.iter().map(|(name, stats)| (name.clone(), stats.clone())).collect();
                 all.extend(samples(count, &known));
             }
@@ -98,8 +102,8 @@ impl Sizes {
         all
     }
 
-    /// How many there are.
-    async fn databases(&mut self, probe: &Probe) -> Result<usize, ReplsetError> {
+    /// How many there are, and the error of one that could not be read.
+    async fn databases(&mut self, probe: &Probe) -> Result<(usize, Option<ReplsetError>), ReplsetError> {
         let started = Instant::now();
         let names = probe.databases().await;
         self.collectors.sent("listDatabases", names.is_ok());
@@ -108,15 +112,22 @@ impl Sizes {
         self.known.retain(|name, _| names.binary_search(name).is_ok());
         let first = self.position.as_ref().map_or(0, |last| names.partition_point(|name| name <= last));
         names.rotate_left(first);
+        // One that cannot be read keeps its last size, and none of the others from theirs.
+        let mut failed = None;
         for name in &names {
             if started.elapsed() > BUDGET {
                 break;
             }
             let stats = probe.run(name, "read the size of a database", rawdoc! { "dbStats": 1 }).await;
             self.collectors.sent("dbStats", stats.is_ok());
-            self.known.insert(name.clone(), stats?);
+            match stats {
+                Ok(stats) => {
+                    self.known.insert(name.clone(), stats);
+                }
+                Err(error) => failed = Some(error),
+            }
             self.position = Some(name.clone());
         }
-        Ok(names.len())
+        Ok((names.len(), failed))
     }
 }

@@ -13,6 +13,7 @@ struct View {
     families: Vec<MetricFamily>,
     /// JSON.
     report: Arc<Vec<u8>>,
+    latest: Arc<SlowQueries>,
 }
 
 /// Cheap to clone; empty unless the profiler is read.
@@ -35,12 +36,19 @@ impl SlowSeries {
     /// `server` is host and port. The same families and the same report as those of the node agent.
     pub fn publish(&self, server: &str, aggregate: &Aggregate) {
         let report = PodReport { namespace: String::new(), pod: server.to_owned(), report: aggregate.report() };
-        let report = serde_json::to_vec(&SlowQueries { schema: 1, pods: vec![report] }).unwrap_or_else(|error| {
+        let latest = Arc::new(SlowQueries { schema: 1, pods: vec![report] });
+        let report = serde_json::to_vec(&*latest).unwrap_or_else(|error| {
             tracing::error!(event = "slow_queries_not_encoded", %error, "slow queries not encoded");
             b"{}".to_vec()
         });
-        let view = View { families: families_of_one(aggregate.families()), report: Arc::new(report) };
+        let view = View { families: families_of_one(aggregate.families()), report: Arc::new(report), latest };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view);
+    }
+
+    /// For the status page.
+    pub fn latest(&self) -> Option<Arc<SlowQueries>> {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.as_ref().map(|view| Arc::clone(&view.latest))
     }
 
     pub fn report(&self) -> Option<Arc<Vec<u8>>> {

@@ -68,6 +68,8 @@ pub struct Following {
     pub progress: Progress,
     pub save_failures: u64,
     pub pods: usize,
+    /// Whether the folder of the logs can be listed.
+    pub root_readable: bool,
 }
 
 impl Agent {
@@ -124,7 +126,9 @@ impl Agent {
 
     /// As it is served.
     pub fn view(&self) -> View {
+        let problem = self.problem();
         let following = Following {
+            root_readable: problem.is_none(),
             counters: self.follower.counters(),
             progress: self.progress,
             save_failures: self.save_failures,
@@ -141,7 +145,7 @@ impl Agent {
             metrics: Arc::new(exposition::render(families, &following)),
             slow_queries: Arc::new(slow_queries),
             following,
-            problem: self.problem(),
+            problem,
         }
     }
 

@@ -120,7 +120,7 @@ fn set(metric: &mut Metric, value: Value, kind: Kind) {
 
 /// How the following itself fares: what the numbers above may be missing.
 fn own(following: &Following, dropped: usize) -> Vec<MetricFamily> {
-    let Following { counters, progress, save_failures, pods } = *following;
+    let Following { counters, progress, save_failures, pods, root_readable } = *following;
     let counter = |name, help, value: u64| single(name, help, Kind::Counter, value);
     let gauge = |name, help, value: u64| single(name, help, Kind::Gauge, value);
     vec![
@@ -139,6 +139,11 @@ fn own(following: &Following, dropped: usize) -> Vec<MetricFamily> {
         counter("tidemark_log_read_errors_total", "Failed reads of logs; each is tried again.", counters.read_errors),
         counter("tidemark_log_position_save_failures_total", "Positions that could not be saved.", save_failures),
         gauge("tidemark_log_lag_bytes", "Bytes of logs that were seen and not read yet.", progress.behind_bytes),
+        gauge(
+            "tidemark_log_root_readable",
+            "1 while the folder of the logs can be listed, else 0.",
+            u64::from(root_readable),
+        ),
         gauge("tidemark_log_files", "Log files that are followed.", progress.families as u64),
         gauge("tidemark_log_files_not_followed", "Matching files beyond the limit.", progress.not_followed as u64),
         gauge("tidemark_log_files_unreadable", "Log files that cannot be opened.", progress.unreadable as u64),

@@ -90,31 +90,37 @@ fn name(pod: &PodReport) -> String {
 }
 
 fn one(number: usize, pod: &PodReport, now: f64) -> Markup {
-    let report = &pod.report;
-    let total = report.shapes.iter().map(|shape| shape.seconds).sum::<f64>() + report.other_shapes.seconds;
     html! {
         section id={ "pod-" (number) } {
             h2 { (name(pod)) }
-            p { (totals(report)) ". Threshold and sampling are the server's own: what it does not log is not here." }
-            @if report.shapes.is_empty() {
-                p.dim { "No shape so far." }
-            } @else {
-                (times::legend())
-                table {
-                    thead { tr {
-                        th { "Shape" } th.number { "Count" } th.number { "Total" } th.number { "Mean" } th.number { "Longest" }
-                        th.number { "Examined" } th.number { "Returned" } th { "Where the time went" }
-                    } }
-                    tbody { @for shape in report.shapes.iter().take(SHAPES) { (row(shape, total, now)) } }
-                }
-                @if report.shapes.len() > SHAPES {
-                    p.small.dim { "The " (SHAPES) " that took most time of " (report.shapes.len()) "; the JSON has all." }
-                }
-                @if report.other_shapes.count > 0 {
-                    p.small.dim { (count(report.other_shapes.count)) " more operations have no shape of their own here: " (length(report.other_shapes.seconds)) "." }
-                }
+            (shapes(&pod.report, SHAPES, now))
+            (namespaces(&pod.report.namespaces))
+        }
+    }
+}
+
+/// The `most` shapes of one server that took most time.
+pub fn shapes(report: &Report, most: usize, now: f64) -> Markup {
+    let total = report.shapes.iter().map(|shape| shape.seconds).sum::<f64>() + report.other_shapes.seconds;
+    html! {
+        p { (totals(report)) ". Threshold and sampling are the server's own: what it does not log is not here." }
+        @if report.shapes.is_empty() {
+            p.dim { "No shape so far." }
+        } @else {
+            (times::legend())
+            table {
+                thead { tr {
+                    th { "Shape" } th.number { "Count" } th.number { "Total" } th.number { "Mean" } th.number { "Longest" }
+                    th.number { "Examined" } th.number { "Returned" } th { "Where the time went" }
+                } }
+                tbody { @for shape in report.shapes.iter().take(most) { (row(shape, total, now)) } }
             }
-            (namespaces(&report.namespaces))
+            @if report.shapes.len() > most {
+                p.small.dim { "The " (most) " that took most time of " (report.shapes.len()) "; the JSON has all." }
+            }
+            @if report.other_shapes.count > 0 {
+                p.small.dim { (count(report.other_shapes.count)) " more operations have no shape of their own here: " (length(report.other_shapes.seconds)) "." }
+            }
         }
     }
 }

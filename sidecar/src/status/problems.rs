@@ -30,6 +30,8 @@ pub struct Problem {
     pub severity: Severity,
     /// Page in `docs/runbooks/`.
     pub runbook: &'static str,
+    /// The same page where `--runbook-base` says that it is served.
+    pub runbook_url: Option<String>,
     /// One sentence for a person.
     pub what: String,
     pub advice: &'static str,
@@ -80,7 +82,7 @@ impl Problem {
         advice: &'static str,
         next: &[&'static str],
     ) -> Self {
-        Self { severity, runbook, what: what.into(), advice, next: next.to_vec() }
+        Self { severity, runbook, runbook_url: None, what: what.into(), advice, next: next.to_vec() }
     }
 }
 
@@ -126,14 +128,15 @@ fn archiving(report: &StatusReport) -> StatusVerdict {
     if report.server.up.is_none() || report.members.is_empty() {
         return unknown("how the replica set is");
     }
-    let gaps = match holdings.gaps_total {
-        0 => "without a gap".to_owned(),
-        1 => "but for one gap".to_owned(),
-        many => format!("but for {many} gaps"),
+    let written = |at: archive::ClusterTime| moment(f64::from(at.seconds));
+    let newest = holdings.windows.last().map(|window| [window.from, window.through].map(written));
+    let [from, through] = newest.unwrap_or_default();
+    let older = holdings.windows.first().map(|window| written(window.from)).unwrap_or_default();
+    let before = match holdings.gaps_total {
+        0 => ", without a gap".to_owned(),
+        1 => format!("; before that, but for one gap, back to {older}"),
+        many => format!("; before that, but for {many} gaps, back to {older}"),
     };
-    let ends = holdings.windows.first().zip(holdings.windows.last());
-    let ends = ends.map(|(first, last)| [first.from, last.through].map(|at| moment(f64::from(at.seconds))));
-    let [from, through] = ends.unwrap_or_default();
-    let headline = format!("Any moment from {from} through {through} can be restored, {gaps}");
+    let headline = format!("Any moment from {from} through {through} can be restored{before}");
     StatusVerdict { level: Level::Good, headline }
 }

@@ -59,6 +59,19 @@ pub struct StatusReport {
     pub last_error: Option<LastError>,
 }
 
+/// Collectors that look at something else than the server.
+const WITHOUT_SERVER: [&str; 2] = ["archive", "volume"];
+
+impl StatusReport {
+    /// Names of collectors without news. While the server is down or refuses, which is told as such, only those that do not
+    /// ask it.
+    pub fn stale_collectors(&self) -> Vec<&str> {
+        let answers = self.server.up != Some(false) && self.server.authorized != Some(false);
+        let stale = self.collectors.iter().filter(|collector| collector.stale).map(|collector| collector.name.as_str());
+        stale.filter(|name| answers || WITHOUT_SERVER.contains(name)).collect()
+    }
+}
+
 /// Targets by configuration. Seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Expected {

@@ -87,6 +87,9 @@ pub fn assert_is_useful(notification: &Notification) -> Result<()> {
             "{alert}: {name} is `{text}`"
         );
     }
+    let cluster = format!("&var-cluster={}", notification.label("cluster"));
+    let dashboard = notification.annotation("dashboard_url");
+    ensure!(dashboard.contains(&cluster), "{alert}: {dashboard} opens all clusters");
     // An empty label leaves two spaces, or nothing in brackets.
     let description = notification.annotation("description");
     ensure!(!description.contains("()") && !description.contains(" of  "), "{alert}: `{description}`");

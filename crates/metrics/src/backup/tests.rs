@@ -37,7 +37,12 @@ fn found() -> Found {
         snapshot("20261123T010000Z-aaaa0000", 410, 420, "2026-11-23T01:00:00.5Z"),
     ];
     catalog.gaps = vec![Gap::new(at(300), at(400), GapReason::OplogOverrun, "2026-11-22T02:00:00Z", "")];
-    Found { catalog, drills: Vec::new(), references: vec![at(150), at(450)] }
+    Found {
+        catalog,
+        drills: Vec::new(),
+        references: vec![at(150), at(450)],
+        created_at: "1970-01-01T00:01:00Z".to_owned(),
+    }
 }
 
 fn read(found: &Found, archived_through: Option<u32>) -> Samples {
@@ -47,7 +52,7 @@ fn read(found: &Found, archived_through: Option<u32>) -> Samples {
 #[test]
 fn an_empty_archive_has_counts_and_no_instants() {
     let catalog = Catalog::new("rs-0123456789abcdef01234567".parse().unwrap());
-    let samples = read(&Found { catalog, drills: Vec::new(), references: Vec::new() }, None);
+    let samples = read(&Found { catalog, drills: Vec::new(), references: Vec::new(), created_at: String::new() }, None);
     assert_eq!(samples.number(&BACKUPS_STORED, &["rs", "snapshot"]), Some(0.0));
     assert_eq!(samples.number(&PITR_WINDOWS, &["rs"]), Some(0.0));
     for sample in &samples.0 {

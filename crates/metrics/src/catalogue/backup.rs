@@ -16,6 +16,11 @@ group! {
         .when("at every sidecar, once server and archive are open")
         .from("lineage.json")
         .why("joins metrics without a label of the set to it");
+    LINEAGE_CREATED_TIMESTAMP_SECONDS = Metric::gauge("tidemark_lineage_created_timestamp_seconds", "When this cluster was archived for the first time.")
+        .by(REPLSET)
+        .when(LOADED)
+        .from("lineage.json")
+        .why("since when a backup, a window or a drill can be expected");
     BACKUP_CATALOG_LOADED = Metric::gauge("tidemark_backup_catalog_loaded", "1 when this sidecar has listed what the archive holds, else 0.")
         .when("always; 0 at a sidecar that stands by")
         .from("listing of the archive")

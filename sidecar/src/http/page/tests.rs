@@ -7,7 +7,7 @@ use crate::status::LeaseReport;
 use crate::status::problems::tests::{concluded, drill, gap, member, well};
 
 fn render(report: &StatusReport) -> String {
-    page(report, true).render()
+    page(report, None, true).render()
 }
 
 #[test]
@@ -52,6 +52,32 @@ fn every_problem_is_shown_with_its_commands_and_runbook() {
     }
     assert!(text.contains("Act now") && text.contains("oplog_overrun"), "{text}");
     assert!(text.contains("<strong>Stale: </strong>no news lately from server_status"), "{text}");
+}
+
+#[test]
+fn runbooks_are_links_where_somebody_serves_them() {
+    let mut report = well();
+    report.repository_up = Some(false);
+    let mut report = concluded(report);
+    assert!(!render(&report).contains("<a href=\"https://wiki"), "none is configured");
+    report.problems[0].runbook_url = Some("https://wiki.example/RepositoryUnavailable.md".to_owned());
+    let text = render(&report);
+    let link = r#"<a href="https://wiki.example/RepositoryUnavailable.md" rel="noreferrer">RepositoryUnavailable</a>"#;
+    assert!(text.contains(link), "{text}");
+}
+
+#[test]
+fn slow_shapes_of_the_profiler_are_shown_with_their_time() {
+    let mut aggregate = slowlog::Aggregate::new(slowlog::aggregate::Limits::default());
+    let lines = include_str!("../../../../crates/slowlog/tests/lines/6.0.5.log");
+    for line in lines.lines() {
+        aggregate.observe(&slowlog::Reader::new(None).read(line.as_bytes()), std::time::Duration::ZERO);
+    }
+    let slow = PodReport { namespace: String::new(), pod: "rs0-0:27017".to_owned(), report: aggregate.report() };
+    let text = page(&well(), Some(&slow), true).render();
+    assert!(text.contains("shop.orders") && text.contains("By the database profiler"), "{text}");
+    assert!(!text.contains("does not read the server's log") && !text.contains(" style="), "{text}");
+    assert_eq!(text.matches("tr class=\"has-more\"").count(), SLOW_SHAPES.min(slow.report.shapes.len()));
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn view(lines: &str, name: &str) -> View {
             progress: Progress { families: 1, ..Progress::default() },
             save_failures: 0,
             pods: 1,
+            root_readable: true,
         },
         problem: None,
     }

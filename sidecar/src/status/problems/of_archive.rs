@@ -9,7 +9,7 @@ use crate::backups::SNAPSHOT as KIND_SNAPSHOT;
 use crate::holdings::Holdings;
 use crate::page::{length, moment};
 use crate::status::Role;
-use crate::status::report::StatusReport;
+use crate::status::report::{BackupReport, StatusReport};
 
 use Severity::{Critical, Info, Warning};
 
@@ -20,11 +20,21 @@ pub(super) const OPLOG_FULL_RATIO: f64 = 0.95;
 pub(super) const OVERDUE_WARNING: f64 = 1.5;
 pub(super) const OVERDUE_CRITICAL: f64 = 2.5;
 pub(super) const WINDOW_SHORT_RATIO: f64 = 0.9;
+pub(super) const VERIFY_OVERDUE_SECONDS: f64 = 172_800.0;
 
 pub fn problems(report: &StatusReport, now: f64) -> Vec<Problem> {
     let mut found = Vec::new();
     if report.role == Role::Archiving {
         archived(report, &mut found);
+    } else if report.role == Role::Standby && !report.ready {
+        let because = report.last_error.as_ref().map(|error| format!(": {}", error.what)).unwrap_or_default();
+        found.push(Problem::new(
+            Critical,
+            "NothingArchives",
+            format!("No sidecar of this set is known to archive{because}"),
+            "The one that did has not renewed its lease, and this one cannot take over. What the oplog overwrites is lost.",
+            &[CHECK, DOCTOR, STATUS],
+        ));
     } else if let (Role::Starting, Some(error)) = (report.role, &report.last_error) {
         found.push(Problem::new(
             Warning,
@@ -44,8 +54,9 @@ pub fn problems(report: &StatusReport, now: f64) -> Vec<Problem> {
         ));
     }
     damage(report, &mut found);
+    unverified(report, now, &mut found);
     if let Some(holdings) = &report.holdings {
-        restorable(report, holdings, &mut found);
+        restorable(report, holdings, now, &mut found);
         snapshots(report, holdings, now, &mut found);
         drills(report, holdings, now, &mut found);
     }
@@ -112,13 +123,30 @@ fn damage(report: &StatusReport, found: &mut Vec<Problem>) {
     found.push(Problem::new(Critical, "BackupVerifyFindings", what, advice, &[FREEZE, VERIFY, SNAPSHOT]));
 }
 
-fn restorable(report: &StatusReport, holdings: &Holdings, found: &mut Vec<Problem>) {
+/// The listing was compared long ago; damage that was found is told by itself.
+fn unverified(report: &StatusReport, now: f64, found: &mut Vec<Problem>) {
+    let Some(verified) = report.verified.as_ref().filter(|verified| verified.findings_total == 0) else { return };
+    let age = verified.sound_at.as_deref().and_then(instant).map(|at| now - at);
+    if let Some(age) = age.filter(|age| *age > VERIFY_OVERDUE_SECONDS) {
+        let what = format!("The archive was last verified {} ago", length(age));
+        let advice = "Loss in the archive would not be noticed. See why its listing cannot be read.";
+        found.push(Problem::new(Warning, "BackupVerifyOverdue", what, advice, &[VERIFY, DOCTOR]));
+    }
+}
+
+/// Seconds since this cluster was archived for the first time.
+fn age(holdings: &Holdings, now: f64) -> Option<f64> {
+    holdings.created_at.as_deref().and_then(instant).map(|created| now - created)
+}
+
+fn restorable(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut Vec<Problem>) {
     let is_running = report.current_snapshot.is_some();
+    let has_failed = snapshot_events(report).is_some_and(|events| events.failed_at.is_some());
     let waiting = "A snapshot is being taken: what follows its end can be restored. Wait for it.";
     let open_gap = holdings.open_gap();
     if holdings.windows.is_empty() && open_gap.is_none() {
-        // The first snapshot of a new archive is on its way.
-        if holdings.snapshots_total > 0 || !is_running {
+        // The first snapshot of a new archive is on its way, unless it is tried again and again.
+        if holdings.snapshots_total > 0 || !is_running || has_failed {
             let advice = if is_running { waiting } else { "Take a snapshot; what follows its end can be restored." };
             let next = if is_running { &[STATUS, LIST][..] } else { &[SNAPSHOT, STATUS, VERIFY] };
             found.push(Problem::new(Critical, "NothingRestorable", "Nothing can be restored", advice, next));
@@ -141,23 +169,30 @@ fn restorable(report: &StatusReport, holdings: &Holdings, found: &mut Vec<Proble
         let advice = "A later snapshot makes what follows restorable; pin what is before the gap if it is needed.";
         found.push(Problem::new(Info, "ArchiveGap", what, advice, &[STATUS, LIST]));
     }
-    let window = holdings.windows.first().zip(holdings.windows.last());
-    let covered = window.map(|(first, last)| f64::from(last.through.seconds) - f64::from(first.from.seconds));
+    // The newest one: what lies before a gap is not reached from it.
+    let covered = holdings.windows.last().map(|window| float(u64::from(window.through.seconds - window.from.seconds)));
     if let Some((covered, target)) = covered.zip(report.expected.pitr_window_seconds)
         && covered < target * WINDOW_SHORT_RATIO
     {
-        let what = format!("The restore window is {} long; it shall be {}", length(covered), length(target));
-        let advice =
-            "In a young archive that is right: the window grows. Else something expired or was removed too early.";
-        found.push(Problem::new(Info, "PitrWindowShort", what, advice, &[STATUS, LIST]));
+        let what = format!("The newest restore window is {} long; it shall be {}", length(covered), length(target));
+        let is_young = age(holdings, now).is_none_or(|age| age <= target);
+        let (severity, advice) = if is_young && holdings.gaps_total == 0 {
+            (Info, "The archive is young: the window grows.")
+        } else {
+            (Warning, "There is a gap, or something expired or was removed too early. It grows again.")
+        };
+        found.push(Problem::new(severity, "PitrWindowShort", what, advice, &[STATUS, LIST]));
     }
+}
+
+fn snapshot_events(report: &StatusReport) -> Option<&BackupReport> {
+    report.backups.iter().find(|backup| backup.kind == KIND_SNAPSHOT)
 }
 
 fn snapshots(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut Vec<Problem>) {
     let published = holdings.snapshots.iter().chain(&report.last_snapshot);
     let newest = published.filter_map(|snapshot| instant(&snapshot.published_at)).reduce(f64::max);
-    let events = report.backups.iter().find(|backup| backup.kind == KIND_SNAPSHOT);
-    let failed = events.and_then(|events| instant(events.failed_at.as_deref()?));
+    let failed = snapshot_events(report).and_then(|events| instant(events.failed_at.as_deref()?));
     if let Some(failed) = failed.filter(|failed| newest.is_none_or(|newest| newest < *failed)) {
         let because = report.last_error.as_ref().map(|error| format!(": {}", error.what)).unwrap_or_default();
         let what = format!("The last snapshot failed {} ago{because}", length(now - failed));
@@ -179,8 +214,11 @@ fn drills(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut Vec<
     let advice = "A backup that was never restored is a hope.";
     let Some(newest) = holdings.drills.first() else {
         if !holdings.windows.is_empty() {
+            let due = report.expected.drill_interval_seconds.map(|interval| OVERDUE_WARNING * interval);
+            let is_overdue = due.zip(age(holdings, now)).is_some_and(|(due, age)| age > due);
+            let severity = if is_overdue { Warning } else { Info };
             let what = "No drill has ever proven that this archive can be restored";
-            found.push(Problem::new(Info, "RestoreDrillOverdue", what, advice, &[DRILL]));
+            found.push(Problem::new(severity, "RestoreDrillOverdue", what, advice, &[DRILL]));
         }
         return;
     };

@@ -1,6 +1,7 @@
 //! Problems of the server, its replica set and its disk, and of the looking itself.
 
-use super::{CHECK, LAGS, MEMBERS, Problem, Severity, VOLUME};
+use super::of_archive::OPLOG_FULL_RATIO;
+use super::{CHECK, LAGS, MEMBERS, OPLOG, Problem, Severity, VOLUME};
 use crate::page::length;
 use crate::status::report::StatusReport;
 
@@ -10,6 +11,8 @@ use Severity::{Critical, Warning};
 pub(super) const LAG_WARNING_SECONDS: f64 = 60.0;
 pub(super) const LAG_CRITICAL_SECONDS: f64 = 300.0;
 pub(super) const MAJORITY_LAG_SECONDS: f64 = 30.0;
+pub(super) const OPLOG_WINDOW_SECONDS: f64 = 86400.0;
+pub(super) const OPLOG_WINDOW_CRITICAL_SECONDS: f64 = 7200.0;
 pub(super) const DISK_WARNING_RATIO: f64 = 0.15;
 pub(super) const DISK_CRITICAL_RATIO: f64 = 0.03;
 
@@ -21,8 +24,8 @@ pub fn problems(report: &StatusReport) -> Vec<Problem> {
         let advice = "The other members show more; their sidecars may archive.";
         found.push(Problem::new(Critical, "MongodDown", what, advice, &[CHECK, MEMBERS]));
     } else if server.authorized == Some(false) {
-        let what = "The server refuses this sidecar: its state cannot be read";
-        let advice = "User, password or role changed.";
+        let what = "The server refuses this sidecar something that it reads";
+        let advice = "User, password or a role changed; what is missing is in the log of the sidecar.";
         found.push(Problem::new(Warning, "MongodAccessDenied", what, advice, &[CHECK]));
     }
     if server.has_primary == Some(false) {
@@ -35,6 +38,16 @@ pub fn problems(report: &StatusReport) -> Vec<Problem> {
         let what = format!("Majority writes wait: the commit point is {} behind", length(lag));
         let advice = "A majority of the voters is slow or away. What is not committed is not archived either.";
         found.push(Problem::new(Critical, "MajorityCommitStalled", what, advice, &[LAGS, MEMBERS]));
+    }
+    let window = server.oplog_window_seconds.zip(server.oplog_full_ratio);
+    if let Some((window, _)) =
+        window.filter(|(window, full)| *full > OPLOG_FULL_RATIO && *window < OPLOG_WINDOW_SECONDS)
+    {
+        let severity = if window < OPLOG_WINDOW_CRITICAL_SECONDS { Critical } else { Warning };
+        let what = format!("The oplog holds no more than {}", length(window));
+        let advice =
+            "A member that is away for longer must be synchronised anew, and an archive that stalls has a gap.";
+        found.push(Problem::new(severity, "OplogWindowShort", what, advice, &[OPLOG]));
     }
     if let Some(volume) = report.data_volume.filter(|volume| volume.size_bytes > 0.0) {
         let free = volume.free_bytes / volume.size_bytes;
@@ -88,12 +101,7 @@ fn members(report: &StatusReport, found: &mut Vec<Problem>) {
 
 /// What is shown may not be so any more.
 fn stale(report: &StatusReport, found: &mut Vec<Problem>) {
-    // A server that is down or refuses is told as such.
-    if report.server.up == Some(false) || report.server.authorized == Some(false) {
-        return;
-    }
-    let old: Vec<&str> =
-        report.collectors.iter().filter(|collector| collector.stale).map(|collector| collector.name.as_str()).collect();
+    let old = report.stale_collectors();
     if !old.is_empty() {
         let what = format!("What is shown here is stale: no news lately from {}", old.join(", "));
         let advice = "Server, disk or store does not answer this sidecar in time. Its log says more.";

@@ -95,6 +95,7 @@ pub fn well() -> StatusReport {
     };
     report.holdings = Some(Holdings {
         listed_at: text(0),
+        created_at: Some(text(48)),
         windows: vec![RestoreWindow { from: at(48), through: at(0) }],
         windows_total: 1,
         gaps: Vec::new(),
@@ -292,6 +293,27 @@ fn troubles() -> Vec<(StatusReport, (&'static str, Severity))> {
         (changed(|report| report.data_volume.as_mut().unwrap().free_bytes = 14e9), ("DiskFilling", Warning)),
         (changed(|report| report.data_volume.as_mut().unwrap().free_bytes = 2e9), ("DiskFilling", Critical)),
         (changed(|report| report.collectors[0].stale = true), ("CollectorStale", Warning)),
+        (changed(|report| report.server.oplog_window_seconds = Some(80_000.0)), ("OplogWindowShort", Warning)),
+        (changed(|report| report.server.oplog_window_seconds = Some(7_000.0)), ("OplogWindowShort", Critical)),
+        (changed(|report| (report.role, report.ready) = (Role::Standby, false)), ("NothingArchives", Critical)),
+        (
+            holding(|holdings| {
+                holdings.drills.clear();
+                holdings.created_at = Some(text(11 * 24));
+            }),
+            ("RestoreDrillOverdue", Warning),
+        ),
+        (
+            changed(|report| {
+                report.expected.pitr_window_seconds = Some(7.0 * 86_400.0);
+                report.holdings.as_mut().unwrap().created_at = Some(text(8 * 24));
+            }),
+            ("PitrWindowShort", Warning),
+        ),
+        (
+            changed(|report| report.verified.as_mut().unwrap().sound_at = Some(text(49))),
+            ("BackupVerifyOverdue", Warning),
+        ),
     ]
 }
 
@@ -332,6 +354,28 @@ fn the_commands_to_paste_are_those_that_our_binaries_take() {
 }
 
 #[test]
+fn a_server_that_is_down_does_not_hide_that_the_archive_is_not_looked_at() {
+    let report = changed(|report| {
+        report.server.up = Some(false);
+        report.collectors[0].stale = true;
+        let archive = CollectorReport { name: "archive".to_owned(), ..report.collectors[0].clone() };
+        report.collectors.push(archive);
+    });
+    let told: Vec<&str> = report.problems.iter().map(|problem| problem.what.as_str()).collect();
+    assert!(told.iter().any(|what| what.ends_with("no news lately from archive")), "{told:?}");
+}
+
+#[test]
+fn runbooks_are_linked_where_they_are_served() {
+    let board = StatusBoard::new(Metrics::new().unwrap(), Duration::from_secs(5), "file:///backup/rs0")
+        .with_runbooks_at(Some("https://wiki.example/runbooks/"));
+    board.error(&crate::error::Error::Internal("nobody is there".to_owned()));
+    let report = board.report();
+    let urls: Vec<Option<&str>> = report.problems.iter().map(|problem| problem.runbook_url.as_deref()).collect();
+    assert_eq!(urls, [Some("https://wiki.example/runbooks/ArchiveStalled.md")], "{:?}", report.problems);
+}
+
+#[test]
 fn the_worst_comes_first_and_the_others_are_counted() {
     let report = changed(|report| {
         report.repository_up = Some(false);
@@ -358,6 +402,31 @@ fn the_first_snapshot_of_an_archive_is_waited_for_and_its_absence_is_an_alarm() 
     };
     assert_eq!((found(&young(true)), young(true).verdict.level), (vec![], Level::Unknown));
     assert_eq!(found(&young(false)), [("NothingRestorable", Severity::Critical)]);
+    let mut again = young(true);
+    let (attempted_at, failed_at) = (Some(text(0)), Some(text(1)));
+    again.backups = vec![BackupReport { kind: "snapshot", running: true, attempted_at, failed_at }];
+    let again = concluded(again);
+    assert!(found(&again).contains(&("NothingRestorable", Severity::Critical)), "{:?}", again.problems);
+}
+
+#[test]
+fn a_window_is_measured_up_to_the_gap_before_it() {
+    let report = holding(|holdings| {
+        holdings.windows =
+            vec![RestoreWindow { from: at(48), through: at(40) }, RestoreWindow { from: at(5), through: at(0) }];
+        (holdings.gaps, holdings.gaps_total) = (vec![gap(40, 5)], 1);
+    });
+    let (good, headline) = (report.verdict.level, report.verdict.headline);
+    let said = "Any moment from 2026-11-27 19:00:00 UTC through 2026-11-28 00:00:00 UTC can be restored; \
+        before that, but for one gap, back to 2026-11-26 00:00:00 UTC";
+    assert_eq!((good, headline.as_str()), (Level::Good, said));
+    let mut wanted = report_with_target(86_400.0);
+    wanted.holdings = report.holdings;
+    assert!(found(&concluded(wanted)).contains(&("PitrWindowShort", Severity::Warning)));
+}
+
+fn report_with_target(seconds: f64) -> StatusReport {
+    changed(|report| report.expected.pitr_window_seconds = Some(seconds))
 }
 
 /// The page and the alerts are about the same troubles.
@@ -373,9 +442,12 @@ fn the_page_has_the_thresholds_of_the_alert_rules() {
         ("overdue_critical_factor", of_archive::OVERDUE_CRITICAL),
         ("drill_overdue_factor", of_archive::OVERDUE_WARNING),
         ("window_short_ratio", of_archive::WINDOW_SHORT_RATIO),
+        ("verify_overdue_seconds", of_archive::VERIFY_OVERDUE_SECONDS),
         ("lag_warning_seconds", of_server::LAG_WARNING_SECONDS),
         ("lag_critical_seconds", of_server::LAG_CRITICAL_SECONDS),
         ("majority_lag_seconds", of_server::MAJORITY_LAG_SECONDS),
+        ("oplog_window_warning_seconds", of_server::OPLOG_WINDOW_SECONDS),
+        ("oplog_window_critical_seconds", of_server::OPLOG_WINDOW_CRITICAL_SECONDS),
         ("disk_warning_ratio", of_server::DISK_WARNING_RATIO),
         ("disk_critical_ratio", of_server::DISK_CRITICAL_RATIO),
     ] {
