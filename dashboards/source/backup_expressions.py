@@ -3,7 +3,7 @@
 from source.shared import BY_SET, SET
 
 KIND = f"{SET} {{{{kind}}}}"
-JOINED = "* on (job, instance) group_left (replset) tidemark:set_info"
+JOINED = "* on (namespace, cluster, job, instance) group_left (replset) tidemark:set_info"
 NO_SNAPSHOT = "there is no snapshot yet"
 NO_DRILL = "no drill was stored yet"
 NO_GAP = "there is no gap"

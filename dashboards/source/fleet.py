@@ -14,7 +14,7 @@ SNAPSHOT_AGE = (
     f'(time() - max by ({BY_SET}) (tidemark_backup_last_success_timestamp_seconds{{kind="snapshot"}}))'
     f' / max by ({BY_SET}) (tidemark_backup_expected_interval_seconds{{kind="snapshot"}})'
 )
-LEASES = f"sum by ({BY_SET}) (tidemark_archiver_lease_held * on (job, instance) group_left (replset) tidemark:set_info)"
+LEASES = f"sum by ({BY_SET}) (tidemark_archiver_lease_held * on (namespace, cluster, job, instance) group_left (replset) tidemark:set_info)"
 DRILL_AGE = (
     f"(time() - max by ({BY_SET}) (tidemark_restore_drill_last_success_timestamp_seconds))"
     f" / max by ({BY_SET}) (tidemark_restore_drill_expected_interval_seconds)"

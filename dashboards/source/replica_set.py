@@ -23,7 +23,7 @@ FULL = f"(tidemark_oplog_size_bytes / tidemark_oplog_max_bytes > {limit('oplog_f
 WINDOW = "tidemark_oplog_last_timestamp_seconds - tidemark_oplog_first_timestamp_seconds"
 ONE_MEMBER = ("member",)
 ONE_TARGET = ("instance",)
-PRIMARY = "and on (job, instance) (tidemark_replset_self_state == 1)"
+PRIMARY = "and on (namespace, cluster, job, instance) (tidemark_replset_self_state == 1)"
 NEWER = "the server is older than 8.0"
 NO_SYNC = "no member is being synchronised"
 ALONE = "the set has one member"
@@ -81,7 +81,7 @@ FINE = Row(
         stat(
             "Oplog window",
             "Time between the oldest and the newest entry where the oplog is full and overwrites itself: longer must no member be away.",
-            f"min({WINDOW} and on (job, instance) {FULL})",
+            f"min({WINDOW} and on (namespace, cluster, job, instance) {FULL})",
             "s",
             steps=falling(limit("oplog_window_warning_seconds"), limit("oplog_window_critical_seconds")),
             alerts=("OplogWindowShort",),

@@ -23,7 +23,7 @@ FINE = Row(
         stat(
             "Refused by mongod",
             "Servers that answer but refuse the credentials of their sidecar.",
-            "sum((tidemark_mongod_authorized == bool 0) and on (job, instance) (tidemark_mongod_up == 1) unless on (job, instance) (tidemark_replset_self_state == 7))",
+            "sum((tidemark_mongod_authorized == bool 0) and on (namespace, cluster, job, instance) (tidemark_mongod_up == 1) unless on (namespace, cluster, job, instance) (tidemark_replset_self_state == 7))",
             steps=rising(1),
             unknown="no server is up",
             alerts=("MongodAccessDenied",),

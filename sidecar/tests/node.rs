@@ -67,6 +67,7 @@ async fn the_agent_has_the_golden_scrape() -> Result<()> {
     let logs = logs.path().to_str().context("a path of letters")?;
     let mut agent = Sidecar::run(["node", "--logs", logs, "--listen", &address])?;
     agent.wait_for_log("serving /livez", LIMIT).await?;
+    until(&address, "tidemark_log_files", &[], 1.0).await?;
     support::golden::assert_golden("node", async || get(&address, "/metrics").await).await?;
     assert!(agent.terminate(LIMIT).await?.success(), "{}", agent.log());
     Ok(())

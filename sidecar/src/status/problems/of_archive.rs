@@ -30,7 +30,7 @@ pub fn problems(report: &StatusReport, now: f64) -> Vec<Problem> {
         let because = report.last_error.as_ref().map(|error| format!(": {}", error.what)).unwrap_or_default();
         found.push(Problem::new(
             Critical,
-            "NothingArchives",
+            "ArchiverLeaseCount",
             format!("No sidecar of this set is known to archive{because}"),
             "The one that did has not renewed its lease, and this one cannot take over. What the oplog overwrites is lost.",
             &[CHECK, DOCTOR, STATUS],

@@ -295,7 +295,7 @@ fn troubles() -> Vec<(StatusReport, (&'static str, Severity))> {
         (changed(|report| report.collectors[0].stale = true), ("CollectorStale", Warning)),
         (changed(|report| report.server.oplog_window_seconds = Some(80_000.0)), ("OplogWindowShort", Warning)),
         (changed(|report| report.server.oplog_window_seconds = Some(7_000.0)), ("OplogWindowShort", Critical)),
-        (changed(|report| (report.role, report.ready) = (Role::Standby, false)), ("NothingArchives", Critical)),
+        (changed(|report| (report.role, report.ready) = (Role::Standby, false)), ("ArchiverLeaseCount", Critical)),
         (
             holding(|holdings| {
                 holdings.drills.clear();
