@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::member::MemberCommand;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "sidecar",
@@ -40,6 +42,11 @@ pub enum Command {
     },
     /// Reads the logs of the servers on this node and serves what they say of slow queries, until it is stopped
     Node,
+    /// Beside one member of a replica set: probes, handing over, and making the set, its members and users
+    Member {
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
     /// Shows what would fail, before it fails: privileges, topology, store
     Check {
         /// Print one JSON object

@@ -17,11 +17,13 @@ use crate::monitor::MonitorSettings;
 use crate::reference::ReferenceBudget;
 
 pub mod crontab;
+mod member;
 mod node;
 mod origin;
 mod slow;
 mod values;
 
+pub use self::member::{ProbeConfig, StepDownConfig, TendConfig, WantedMembers};
 pub use crontab::Crontab;
 pub use node::NodeConfig;
 use origin::Layers;

@@ -68,6 +68,14 @@ pub enum Error {
     Cancelled,
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: std::io::Error },
+    #[error("the server is not ready: {state}")]
+    NotReady { state: &'static str },
+    #[error("cannot install into {}: {source}", .path.display())]
+    Install { path: std::path::PathBuf, source: std::io::Error },
+    #[error("the keyfile {} cannot be used: {reason}", .path.display())]
+    Keyfile { path: std::path::PathBuf, reason: String },
+    #[error("the number of members is not known: {reason}")]
+    WantedMembers { reason: String },
     #[error("{0}")]
     Internal(String),
 }
@@ -135,11 +143,17 @@ impl Error {
             | Self::Behind { .. }
             | Self::PositionLost { .. }
             | Self::Stale { .. }
-            | Self::StateChanged { .. } => 8,
+            | Self::StateChanged { .. }
+            | Self::NotReady { .. } => 8,
             Self::Expiry(failure) => failure.exit_code(),
             Self::ForeignLineage { .. } | Self::UnsafeStore { .. } => 9,
             Self::Cancelled => 130,
-            Self::Listen { .. } | Self::NoRecipients { .. } | Self::NoSnapshotReads { .. } => 2,
+            Self::Listen { .. }
+            | Self::NoRecipients { .. }
+            | Self::NoSnapshotReads { .. }
+            | Self::Install { .. }
+            | Self::Keyfile { .. }
+            | Self::WantedMembers { .. } => 2,
             Self::Format(_) | Self::Encryption(_) | Self::Uncovered { .. } | Self::Internal(_) => 1,
         }
     }
@@ -165,7 +179,7 @@ impl Error {
         let (location, cause, next) = self.explain();
         let source = std::error::Error::source(self).map(|source| format!(": {source}")).unwrap_or_default();
         let what = match self {
-            Self::Listen { .. } | Self::Replset(_) => self.to_string(),
+            Self::Listen { .. } | Self::Install { .. } | Self::Replset(_) => self.to_string(),
             _ => format!("{self}{source}"),
         };
         Report { kind: self.kind(), what, location, cause: cause.to_owned(), next: next.to_owned() }
@@ -292,6 +306,16 @@ impl Error {
             Self::Listen { .. } => {
                 (String::new(), "the port is taken or the address is not of this machine", "correct --listen")
             }
+            Self::NotReady { .. } => {
+                ("the server of this member".to_owned(), "its state, which passes", "look at its log and `rs.status()`")
+            }
+            Self::Install { .. } => {
+                (String::new(), "the folder cannot be written, or the disk is full", "correct DIR or its volume")
+            }
+            Self::Keyfile { .. } => {
+                (String::new(), "it is missing, empty or not readable by this user", "correct --keyfile")
+            }
+            Self::WantedMembers { .. } => (String::new(), "the file is missing or wrong", "correct --members"),
             Self::Cancelled => (String::new(), "asked to stop", "the same command again: it resumes"),
             Self::Format(_) | Self::Encryption(_) | Self::Expiry(_) | Self::Internal(_) => {
                 (String::new(), "", "please report it, with the log")

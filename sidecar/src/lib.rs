@@ -22,6 +22,7 @@ pub mod holdings;
 pub mod http;
 pub mod leadership;
 pub mod lease;
+pub mod member;
 pub mod metrics;
 pub mod monitor;
 pub mod node;

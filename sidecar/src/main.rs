@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use serde_json::{Value, json};
 use sidecar::cli::{Cli, Command, Flags};
-use sidecar::config::{Config, ConfigProblem, NodeConfig};
+use sidecar::config::{Config, ConfigProblem, NodeConfig, ProbeConfig, StepDownConfig, TendConfig};
 use sidecar::error::Error;
+use sidecar::member::{self, MemberCommand};
 use sidecar::{app, check, node, output};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if matches!(cli.command, Command::Node) {
         return follow_logs(&cli.command, &cli.flags);
+    }
+    if let Command::Member { command } = &cli.command {
+        return beside_member(&cli.command, command, &cli.flags);
     }
     let flags = cli.flags.clone();
     let loaded =
@@ -57,6 +61,63 @@ fn follow_logs(command: &Command, flags: &Flags) -> ExitCode {
         Ok(()) => 0,
         Err(error) => fail("node", &error, false),
     })
+}
+
+/// `member` looks after a server and has no archive either. Only `tend` stays; the others are over in milliseconds.
+fn beside_member(command: &Command, member: &MemberCommand, flags: &Flags) -> ExitCode {
+    let variable = |name: &str| std::env::var(name).ok();
+    match member {
+        MemberCommand::Install { dir, keyfile } => finish("member install", member::install(dir, keyfile.as_deref())),
+        MemberCommand::Probe { kind, flags, uninitiated_ok } => {
+            match ProbeConfig::load(&|key| flags.find(key), &variable) {
+                Err(problems) => refuse(command, &problems),
+                Ok(config) => finish("member probe", run_alone(member::probe(*kind, &config, *uninitiated_ok))),
+            }
+        }
+        MemberCommand::StepDown { flags } => match StepDownConfig::load(&|key| flags.find(key), &variable) {
+            Err(problems) => refuse(command, &problems),
+            Ok(config) => {
+                let done = run_alone(member::step_down(&config));
+                if let Ok(what) = &done {
+                    println!("{what}");
+                }
+                finish("member step-down", done)
+            }
+        },
+        MemberCommand::Tend { flags: own } => {
+            let config = match TendConfig::load(&|key| own.find(key).or_else(|| flags.find(key)), &variable) {
+                Ok(config) => config,
+                Err(problems) => return refuse(command, &problems),
+            };
+            if let Err(reason) = telemetry::start_logging(config.log_format, &config.log_level) {
+                let problem =
+                    ConfigProblem { key: "log_level".to_owned(), value: config.log_level, origin: None, reason };
+                return refuse(command, &[problem]);
+            }
+            log_configuration(&config.shown());
+            run_until_stopped(async |stop| match member::tend(config, stop).await {
+                Ok(()) => 0,
+                Err(error) => fail("member tend", &error, false),
+            })
+        }
+    }
+}
+
+fn finish<T>(command: &str, done: sidecar::error::Result<T>) -> ExitCode {
+    match done {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => ExitCode::from(fail(command, &error, false)),
+    }
+}
+
+/// On this thread: a probe runs every few seconds for ever.
+fn run_alone<T>(work: impl Future<Output = sidecar::error::Result<T>>) -> sidecar::error::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::Internal(format!("cannot start the runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    // Nobody waits for what the driver still has under way, a name that does not resolve among it.
+    std::mem::forget(runtime);
+    done
 }
 
 fn run_until_stopped(work: impl AsyncFnOnce(CancellationToken) -> u8) -> ExitCode {
@@ -124,6 +185,7 @@ async fn execute(command: &Command, config: &Config, stop: CancellationToken) ->
             code
         }
         // Has a configuration of its own, see `follow_logs`.
+        Command::Member { .. } => fail("member", &Error::Internal("`member` takes no archive".to_owned()), false),
         Command::Node => fail("node", &Error::Internal("`node` takes no archive".to_owned()), false),
     }
 }
@@ -142,6 +204,7 @@ fn refuse(command: &Command, problems: &[ConfigProblem]) -> ExitCode {
     let (name, as_json) = match command {
         Command::Run => ("run", false),
         Command::Node => ("node", false),
+        Command::Member { .. } => ("member", false),
         Command::Snapshot { json, .. } => ("snapshot", *json),
         Command::Reference { json } => ("reference", *json),
         Command::Check { json } => ("check", *json),

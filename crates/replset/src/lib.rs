@@ -11,6 +11,7 @@ pub mod destination;
 pub mod error;
 pub mod initiate;
 pub mod listing;
+pub mod member;
 pub mod oplog;
 pub mod privileges;
 pub mod probe;

@@ -76,7 +76,7 @@ impl Hello {
         Ok(hello)
     }
 
-    fn parse(reply: &Document) -> Self {
+    pub(crate) fn parse(reply: &Document) -> Self {
         let text = |name: &str| reply.get_str(name).ok().map(str::to_owned);
         let flag = |name: &str| reply.get_bool(name).unwrap_or(false);
         let last_write = reply.get_document("lastWrite").ok();
@@ -192,7 +192,7 @@ impl Topology {
         })
     }
 
-    fn parse(status: &Document, config: &Document) -> Result<Self> {
+    pub(crate) fn parse(status: &Document, config: &Document) -> Result<Self> {
         let missing =
             |what: &str| ReplsetError::protocol("read the replica set's status", format!("`{what}` is missing"));
         let config = config.get_document("config").map_err(|_| missing("config"))?;
@@ -356,12 +356,12 @@ fn op_time(document: &Document, name: &str) -> Option<OpTime> {
     Some(OpTime::new(time.get_timestamp("ts").ok()?.into(), integer(time, "t")?))
 }
 
-fn documents<'a>(document: &'a Document, name: &str) -> impl Iterator<Item = &'a Document> {
+pub(crate) fn documents<'a>(document: &'a Document, name: &str) -> impl Iterator<Item = &'a Document> {
     document.get_array(name).into_iter().flatten().filter_map(Bson::as_document)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "small whole numbers that the server may send as doubles")]
-fn integer(document: &Document, name: &str) -> Option<i64> {
+pub(crate) fn integer(document: &Document, name: &str) -> Option<i64> {
     match document.get(name)? {
         Bson::Int32(value) => Some(i64::from(*value)),
         Bson::Int64(value) => Some(*value),

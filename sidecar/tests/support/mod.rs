@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "each test uses a part; tests may panic")]
 
 pub mod golden;
+pub mod tended;
 pub mod watched;
 
 use std::collections::BTreeMap;

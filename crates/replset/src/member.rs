@@ -1,0 +1,160 @@
+//! One member of a set and its peers, also before there is a set: looking, initiating, changing the configuration, users.
+//!
+//! What is done is decided in the crate `member`. Access is that of the servers among themselves, the user `__system` with the
+//! key file's content: it exists in every state of a server, on peers too and before the first user, where the localhost
+//! exception ends with the first user and never reaches peers (seen on 6.0.5).
+
+mod configuration;
+mod defaults;
+mod look;
+mod step_down;
+mod users;
+
+use std::time::{Duration, Instant};
+
+use bson::{Document, doc};
+use mongodb::Client;
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
+use telemetry::redact_uri;
+
+use crate::error::{ErrorKind, ReplsetError, Result};
+use crate::topology::Hello;
+
+pub use configuration::is_overtaken;
+pub use defaults::WantedDefaults;
+pub use look::LocalView;
+pub use step_down::HandedOver;
+pub use users::{FoundUser, Lock};
+
+/// Longer than a majority needs that is well, shorter than a round of whoever asks again.
+const WRITE_LIMIT: Duration = Duration::from_secs(15);
+const MAJORITY: i32 = 10_000;
+
+/// Whom to be at the server.
+#[derive(Clone, Copy)]
+pub enum Login<'a> {
+    Nobody,
+    /// Whom the connection string names, if anybody.
+    Uri,
+    /// A server of the set.
+    Key(&'a str),
+    User(&'a str, &'a str),
+}
+
+/// One server, whatever its state.
+#[derive(Clone)]
+pub struct Server {
+    client: Client,
+    uri: String,
+    host: String,
+    limit: Duration,
+}
+
+/// The key that servers sign in with: what the file holds without white space. A list of keys (for their rotation) begins with
+/// the one that they use themselves.
+pub fn key_of(text: &str) -> Option<String> {
+    let first = text.lines().find_map(|line| line.trim().strip_prefix("- "));
+    let key: String =
+        first.unwrap_or(text).chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')).collect();
+    (!key.is_empty()).then_some(key)
+}
+
+impl Server {
+    /// Without `host` the one of the connection string. Nothing is sent yet.
+    pub async fn open(uri: &str, host: Option<&str>, login: Login<'_>, limit: Duration) -> Result<Self> {
+        const WHAT: &str = "use the connection string";
+        let shown = redact_uri(uri);
+        // The driver's message may quote the password.
+        let refused = "it cannot be parsed; check the escaping of user and password, and its options";
+        let invalid = |_| ReplsetError::new(ErrorKind::InvalidUri, WHAT, &shown, refused);
+        let mut options = ClientOptions::parse(uri).await.map_err(invalid)?;
+        if let Some(host) = host {
+            let address = ServerAddress::parse(host);
+            options.hosts = vec![address.map_err(|error| ReplsetError::from_driver(&error, WHAT, host))?];
+        }
+        let Some(own) = options.hosts.first().map(ToString::to_string) else {
+            return Err(ReplsetError::new(ErrorKind::InvalidUri, WHAT, &shown, "it names no host"));
+        };
+        options.hosts.truncate(1);
+        options.direct_connection = Some(true);
+        options.repl_set_name = None;
+        options.app_name = Some("tidemark member".to_owned());
+        options.max_pool_size = Some(2);
+        (options.connect_timeout, options.server_selection_timeout) = (Some(limit), Some(limit));
+        (options.retry_reads, options.retry_writes) = (Some(false), Some(false));
+        (options.read_concern, options.write_concern, options.selection_criteria) = (None, None, None);
+        let scram = |name: &str, source: &str, password: &str| {
+            let named = Credential::builder().username(name.to_owned()).source(source.to_owned());
+            named.password(password.to_owned()).mechanism(AuthMechanism::ScramSha256).build()
+        };
+        match login {
+            Login::Nobody => options.credential = None,
+            Login::Uri => {}
+            Login::Key(key) => options.credential = Some(scram("__system", "local", key)),
+            Login::User(name, password) => options.credential = Some(scram(name, "admin", password)),
+        }
+        let client = Client::with_options(options)
+            .map_err(|error| ReplsetError::from_driver(&error, WHAT, &own).with_kind(ErrorKind::InvalidUri))?;
+        Ok(Self { client, uri: uri.to_owned(), host: own, limit })
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub async fn hello(&self) -> Result<Hello> {
+        Ok(Hello::parse(&self.run("admin", "ask the server what it is", doc! { "hello": 1 }).await?))
+    }
+
+    /// Ends the connections at once.
+    pub async fn close(self) {
+        self.client.shutdown().immediate(true).await;
+    }
+
+    async fn run(&self, database: &str, what: &'static str, command: Document) -> Result<Document> {
+        self.run_within(self.limit, database, what, command).await
+    }
+
+    async fn write(&self, what: &'static str, command: Document) -> Result<Document> {
+        self.run_within(WRITE_LIMIT, "admin", what, command).await
+    }
+
+    async fn run_within(
+        &self,
+        limit: Duration,
+        database: &str,
+        what: &'static str,
+        command: Document,
+    ) -> Result<Document> {
+        let database = self.client.database(database);
+        match tokio::time::timeout(limit, database.run_command(command)).await {
+            Ok(answer) => answer.map_err(|error| ReplsetError::from_driver(&error, what, &self.host)),
+            Err(_elapsed) => Err(ReplsetError::timed_out(what, &self.host, limit)),
+        }
+    }
+}
+
+/// One `hello`, for probes: no credentials, and never longer than `limit`, whatever takes the time.
+pub async fn probe(uri: &str, limit: Duration) -> Result<Hello> {
+    let end = Instant::now() + limit;
+    let ask = async {
+        let server = Server::open(uri, None, Login::Nobody, limit).await?;
+        server.hello().await
+    };
+    match tokio::time::timeout_at(end.into(), ask).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => Err(ReplsetError::timed_out("ask the server what it is", &redact_uri(uri), limit)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_the_file_without_white_space_or_the_first_of_a_list() {
+        assert_eq!(key_of("ab\ncd\n").as_deref(), Some("abcd"));
+        assert_eq!(key_of("- old key\n- new\n").as_deref(), Some("oldkey"));
+        assert_eq!(key_of(" \n"), None);
+    }
+}
