@@ -2,7 +2,7 @@
 programs = $${CARGO_TARGET_DIR:-target}/release
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-monitoring test test-alerts test-dashboards servers bench lint fmt soak
+.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts servers bench lint fmt soak
 
 help:  ## what can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,6 +21,7 @@ test: servers  ## all tests, against real replica sets and object stores
 	@cargo test --workspace --quiet --no-fail-fast --lib --bins --tests
 	@$(MAKE) --no-print-directory test-alerts
 	@$(MAKE) --no-print-directory test-dashboards
+	@$(MAKE) --no-print-directory test-charts
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
 	@cargo build --workspace --quiet
@@ -31,6 +32,20 @@ test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with 
 test-dashboards:  ## Grafana dashboards: drift, the rules of dashboard-linter, every expression with promtool
 	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
 	 && PROMTOOL="$$prometheus/promtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory dashboards
+
+charts:  ## schemas, copies and READMEs of the charts; and the umbrella with the others in it, ready to install
+	@PYTHONPATH="$$(scripts/fetch-pyyaml.sh | tail -n 1)" python3 -B charts/render.py
+	@"$$(scripts/fetch-helm-docs.sh | tail -n 1)" --chart-search-root charts --template-files ./_readme.gotmpl --template-files README.md.gotmpl \
+	 --sort-values-order file --log-level warning
+	@"$$(scripts/fetch-helm.sh | tail -n 1)" dependency update --skip-refresh charts/tidemark >/dev/null
+
+test-charts:  ## charts: every value, every refusal, Kubernetes 1.31 to 1.34, kube-score, real mongod and nginx, promtool, drift
+	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
+	 && helm="$$(scripts/fetch-helm.sh | tail -n 1)" && docs="$$(scripts/fetch-helm-docs.sh | tail -n 1)" && conform="$$(scripts/fetch-kubeconform.sh | tail -n 1)" \
+	 && score="$$(scripts/fetch-kube-score.sh | tail -n 1)" && schemas="$$(scripts/fetch-kubernetes-schemas.sh | tail -n 1)" && nginx="$$(scripts/fetch-nginx.sh | tail -n 1)" \
+	 && mongod="$$(scripts/fetch-mongod.sh | tail -n 1)" \
+	 && HELM="$$helm" HELM_DOCS="$$docs" KUBECONFORM="$$conform" KUBE_SCORE="$$score" KUBERNETES_SCHEMAS="$$schemas" NGINX="$$nginx" MONGOD="$$mongod" \
+	 PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory tests/charts
 
 servers:
 	@for server in mongod versitygw azurite age prometheus alertmanager pyyaml chromium; do scripts/fetch-$$server.sh >/dev/null || exit; done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# fetch-go-tool.sh NAME PACKAGE VERSION: builds a pinned command from the Go module proxy on first use (the sums of Go's
+# fetch-go-tool.sh NAME PACKAGE VERSION [LDFLAGS]: builds a pinned command from the Go module proxy on first use (the sums of Go's
 # checksum database apply) and prints its path as the last line. Called by the fetch scripts of the test servers.
 set -eu
 
@@ -16,7 +16,7 @@ if [ ! -x "$directory/$name" ]; then
         work="$(mktemp -d "$directory/.build.XXXXXX")"
         trap 'rm -rf "$work"' EXIT
         echo "building $name $version; this takes some minutes, once" >&2
-        GOBIN="$work" GOTOOLCHAIN=local GOFLAGS=-buildvcs=false CGO_ENABLED=0 nice -n 10 "$go" install -trimpath -ldflags '-s -w' "$package@$version" >&2
+        GOBIN="$work" GOTOOLCHAIN=local GOFLAGS=-buildvcs=false CGO_ENABLED=0 nice -n 10 "$go" install -trimpath -ldflags "-s -w ${4:-}" "$package@$version" >&2
         mv "$work/$name" "$directory/$name"
     fi
 fi
