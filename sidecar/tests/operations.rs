@@ -28,9 +28,13 @@ async fn running(set: &ReplicaSet, app_name: &str) -> Result<Vec<Document>> {
     Ok(batch.iter().filter_map(|operation| operation.as_document().cloned()).collect())
 }
 
-/// Until such a client has an operation that has been running for three seconds.
+/// Until such a client has an operation on `shop` that has been running for three seconds: the `hello` with which its
+/// driver watches the server runs for ten.
 async fn until_it_runs(set: &ReplicaSet, app_name: &str) -> Result<Document> {
-    let is_old = |operation: &Document| operation.get_i64("microsecs_running").is_ok_and(|micros| micros > 3_000_000);
+    let is_old = |operation: &Document| {
+        operation.get_str("ns").is_ok_and(|namespace| namespace.starts_with("shop."))
+            && operation.get_i64("microsecs_running").is_ok_and(|micros| micros > 3_000_000)
+    };
     until(app_name, LIMIT, async || running(set, app_name).await.ok()?.into_iter().find(is_old)).await
 }
 

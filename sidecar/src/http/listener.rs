@@ -285,6 +285,7 @@ mod tests {
         until(&closed, SLOW, 1).await;
         assert_eq!(rest(silent).await, 0);
         // One that reads is answered whole, however large the answer.
+        let (address, _) = start(WIDE).await;
         let mut client = ask(address, "/").await;
         let mut answer = vec![0; 64 << 20];
         client.read_exact(&mut answer).await.unwrap();

@@ -126,7 +126,10 @@ fn answered(code: &str, message: Option<&str>, response: &HttpResponse) -> Failu
             | "XMinioParentIsObject"
             | "XMinioObjectExistsAsDirectory",
             _,
-        ) => Failure::new(ErrorKind::InvalidKey, Again::Never, "an object and a folder cannot have the same name"),
+        ) => {
+            // A store on a file system (versitygw) also says so while it takes away the folder that just became empty.
+            Failure::new(ErrorKind::InvalidKey, Again::Soon, "an object and a folder cannot have the same name")
+        }
         ("KeyTooLongError" | "XMinioInvalidObjectName" | "InvalidURI", _) => {
             Failure::new(ErrorKind::InvalidKey, Again::Never, said)
         }
