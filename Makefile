@@ -1,8 +1,12 @@
 # Run as built: `cargo run -p e2e` alone selects other features and builds half of everything again.
 programs = $${CARGO_TARGET_DIR:-target}/release
 
+# The contracted one first; then those that still get fixes.
+node_versions = 21.7.3 22.23.5 24.22.3
+orders_api = packages/orders-api
+
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts servers bench lint fmt soak
+.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts test-orders-api lint-orders-api servers bench lint fmt soak
 
 help:  ## what can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,6 +26,7 @@ test: servers  ## all tests, against real replica sets and object stores
 	@$(MAKE) --no-print-directory test-alerts
 	@$(MAKE) --no-print-directory test-dashboards
 	@$(MAKE) --no-print-directory test-charts
+	@$(MAKE) --no-print-directory test-orders-api
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
 	@cargo build --workspace --quiet
@@ -47,6 +52,17 @@ test-charts:  ## charts: every value, every refusal, Kubernetes 1.31 to 1.34, ku
 	 && HELM="$$helm" HELM_DOCS="$$docs" KUBECONFORM="$$conform" KUBE_SCORE="$$score" KUBERNETES_SCHEMAS="$$schemas" NGINX="$$nginx" MONGOD="$$mongod" \
 	 PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory tests/charts
 
+test-orders-api: $(orders_api)/node_modules/.package-lock.json  ## the orders service on Node 21, 22 and 24: contract, fuzz, elections, outages, drain, a clean copy
+	@for version in $(node_versions); do \
+	 bin="$$(scripts/fetch-node.sh $$version | tail -n 1)" && echo "== orders-api on Node $$version" && (cd $(orders_api) && PATH="$$bin:$$PATH" npm run --silent test) || exit; done
+
+lint-orders-api: $(orders_api)/node_modules/.package-lock.json
+	@bin="$$(scripts/fetch-node.sh $(lastword $(node_versions)) | tail -n 1)" && cd $(orders_api) && PATH="$$bin:$$PATH" npm run --silent lint
+
+$(orders_api)/node_modules/.package-lock.json: $(orders_api)/package-lock.json
+	@bin="$$(scripts/fetch-node.sh $(firstword $(node_versions)) | tail -n 1)" && cd $(orders_api) && PATH="$$bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error >&2
+	@touch $@
+
 servers:
 	@for server in mongod versitygw azurite age prometheus alertmanager pyyaml chromium; do scripts/fetch-$$server.sh >/dev/null || exit; done
 
@@ -62,11 +78,12 @@ soak: servers  ## SEEDS=n random histories, sidecar and expiry killed KILLS=n ti
 	@PYTHONPATH="$$(scripts/fetch-pyyaml.sh | tail -n 1)" PROMTOOL="$$(scripts/fetch-prometheus.sh | tail -n 1)/promtool" python3 -B alerts/mutants.py
 	@scripts/fetch-minio.sh >/dev/null && cargo test --workspace --quiet --test s3 --test proof -- --ignored
 
-lint:  ## formatting, clippy, dependency fences
+lint:  ## formatting, clippy, dependency fences, eslint
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --quiet -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; \
 	 else echo "lint: cargo-deny is not installed; dependency fences were not checked (cargo install cargo-deny)"; fi
+	@$(MAKE) --no-print-directory lint-orders-api
 
 fmt:  ## format the code
 	@cargo fmt --all
