@@ -6,10 +6,10 @@ node_versions = 21.7.3 22.23.5 24.22.3
 orders_api = packages/orders-api
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts test-orders-api lint-orders-api servers bench lint fmt soak
+.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts test-orders-api lint-orders-api servers bench lint fmt soak test-cluster test-images images cluster-up cluster-down e2e
 
 help:  ## what can be done here
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo:  ## the main job on this machine: snapshot, archive, disaster, find, restore, compare (STORE=file|s3|azure)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
@@ -27,6 +27,7 @@ test: servers  ## all tests, against real replica sets and object stores
 	@$(MAKE) --no-print-directory test-dashboards
 	@$(MAKE) --no-print-directory test-charts
 	@$(MAKE) --no-print-directory test-orders-api
+	@$(MAKE) --no-print-directory test-cluster
 
 test-alerts:  ## alert rules, their runbooks and the Alertmanager example, with promtool and amtool
 	@cargo build --workspace --quiet
@@ -62,6 +63,26 @@ lint-orders-api: $(orders_api)/node_modules/.package-lock.json
 $(orders_api)/node_modules/.package-lock.json: $(orders_api)/package-lock.json
 	@bin="$$(scripts/fetch-node.sh $(firstword $(node_versions)) | tail -n 1)" && cd $(orders_api) && PATH="$$bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error >&2
 	@touch $@
+
+test-cluster:  ## the cluster harness, without a cluster
+	@cd tests/cluster && python3 -B -m unittest discover --start-directory unit --top-level-directory .
+
+images:  ## build the container images from dockerfiles/ (BASE_IMAGE names the base; without it debootstrap makes one)
+	@cargo build --release --quiet -p sidecar -p dr-cli
+	@dockerfiles/build.py $(ARGS)
+
+test-images: images  ## what the images promise: size, user, no shell, labels, and that they start
+	@python3 -B -m unittest discover --start-directory tests/images
+
+cluster-up:  ## a real one-node Kubernetes on this machine, for tests (docs/cluster.md)
+	@cd tests/cluster && python3 -B -m harness up
+
+cluster-down:  ## stop it; WIPE=1 removes its state, too
+	@cd tests/cluster && python3 -B -m harness down $(if $(WIPE),--wipe)
+
+e2e:  ## end-to-end tests on that cluster, or on the one that KUBECONFIG names (ARGS=e2e.test_node.Volumes)
+	@$(if $(KUBECONFIG),,$(MAKE) --no-print-directory images)
+	@cd tests/cluster && python3 -B -m e2e $(ARGS)
 
 servers:
 	@for server in mongod versitygw azurite age prometheus alertmanager pyyaml chromium; do scripts/fetch-$$server.sh >/dev/null || exit; done

@@ -13,7 +13,7 @@ export function start(command, args, options) {
   const child = spawn(file, argv, options);
   children.add(child);
   child.ended = new Promise((resolve) => {
-    child.once('exit', (code, signal) => {
+    child.once('close', (code, signal) => {
       children.delete(child);
       resolve({ code, signal });
     });

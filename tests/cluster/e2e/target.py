@@ -1,0 +1,17 @@
+"""Which cluster the tests run on, and what differs."""
+
+import os
+
+from harness import parts
+
+FOREIGN = "TIDEMARK_E2E_FOREIGN"
+
+
+def is_foreign() -> bool:
+    """A cluster that we did not start: there is no way to its pods from this machine."""
+    return bool(os.environ.get(FOREIGN))
+
+
+def image() -> str:
+    """An image with sh, busybox and curl for the tests' own pods."""
+    return os.environ.get("TIDEMARK_E2E_IMAGE") or ("docker.io/curlimages/curl:8.10.1" if is_foreign() else parts.BASE_IMAGE)
