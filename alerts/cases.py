@@ -11,6 +11,7 @@ A case:
         5m: []
         9m: [MongodDown critical]
       silent: [ReplsetNoPrimary]      # alerts for which this case is a trap
+      without: [replset]              # labels that no alert can have here
 
 In braces A, B and C are three sidecars (several letters: a series for each), R is the replica set; anything else stands
 for itself. `1x5` is 1 and five times more.
@@ -97,7 +98,8 @@ def promtool_file(case, rules, described):
         query = f'group by (alertname, severity) (ALERTS{{alertstate="firing",alertname!="{WATCHDOG}"}})'
         samples = [{"labels": '{{alertname="{}",severity="{}"}}'.format(*entry.split()), "value": 1} for entry in expected]
         tests.append({"expr": query, "eval_time": at, "exp_samples": samples})
-        for alert, label in sorted({(entry.split()[0], label) for entry in expected for label in described[entry.split()[0]]}):
+        for alert, label in sorted({(entry.split()[0], label) for entry in expected for label in described[entry.split()[0]]
+                                    if label not in case.get("without", [])}):
             query = f'ALERTS{{alertstate="firing",alertname="{alert}",{label}=""}}'
             tests.append({"expr": query, "eval_time": at, "exp_samples": []})
     group = {"name": case["name"], "interval": interval, "input_series": series, "promql_expr_test": tests}

@@ -41,11 +41,11 @@ def histogram(name):
     return re.fullmatch(r"tidemark_(op_latency|op_working|slow_op_duration|slow_oplog_apply)_seconds_(bucket|count|sum)", name)
 
 
-def metrics_below(expression):
-    """Metrics of an expression and of the recording rules that it uses."""
+def metrics_below(expression, above=()):
+    """Metrics of an expression and of the recording rules that it uses; a rule may rest on its own past."""
     found = metrics(re.sub(r"\b(tidemark|slo):[\w:]+", "", expression))
-    for record in set(re.findall(r"\b(?:tidemark|slo):[\w:]+", expression)):
-        found |= metrics_below(RECORDS[record])
+    for record in set(re.findall(r"\b(?:tidemark|slo):[\w:]+", expression)) - set(above):
+        found |= metrics_below(RECORDS[record], (*above, record))
     return found
 
 

@@ -23,6 +23,10 @@ class Alertmanager(unittest.TestCase):
                                "product=tidemark", f"severity={severity}", f"alertname={alert}")
             self.assertEqual(done.stdout.strip(), receiver, done.stderr)
 
+    def test_no_replica_set_silences_another_one(self):
+        for rule in yaml.safe_load(self.CONFIG.read_text())["inhibit_rules"]:
+            self.assertLessEqual({"namespace", "cluster", "replset"}, set(rule["equal"]), rule)
+
     def test_inhibitions_name_alerts_that_exist(self):
         rules = yaml.safe_load(self.CONFIG.read_text())["inhibit_rules"]
         named = re.findall(r"\balertname\s*=~?\s*([\w|]+)", yaml.dump(rules, width=10_000))

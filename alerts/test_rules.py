@@ -24,7 +24,21 @@ def described():
     shown["SidecarAbsent"] -= {"instance", "cluster"}
     # Two arms: the metric that is cut is known to the sidecar, but not to the node agent.
     shown["SeriesCapHit"] -= {"metric"}
+    # Without them an alert of one set would silence another set.
+    for alert, labels in inhibited().items():
+        shown[alert] |= labels
     return shown
+
+
+def inhibited():
+    """Alert -> labels by which it inhibits, or is inhibited, one alert by another."""
+    found = {}
+    for rule in yaml.safe_load((cases.ROOT / "alertmanager.example.yaml").read_text())["inhibit_rules"]:
+        text = " ".join(rule["source_matchers"] + rule["target_matchers"])
+        for alert in "|".join(re.findall(r"\balertname\s*=~?\s*([\w|]+)", text)).split("|"):
+            if alert:
+                found.setdefault(alert, set()).update(set(rule["equal"]) - {"alertname"})
+    return found
 
 
 class Source(unittest.TestCase):

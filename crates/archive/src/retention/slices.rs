@@ -2,7 +2,8 @@
 //!
 //! Coverage disputes slices that contradict each other. Were one side deleted, the other would look undisputed. So as long as
 //! one slice of a disputed range stays, all of it stays; and where slices were disputed at all, the result is
-//! compared with the coverage before, and nothing goes if it differs.
+//! compared with the coverage before, and nothing goes if it differs: the witness against a slice may lie in
+//! undisputed history far before it.
 
 use jiff::Timestamp;
 
@@ -30,8 +31,8 @@ pub(super) fn choose(catalog: &Catalog, coverage: &Coverage, mut needed: Vec<Nee
     let mut chosen = Chosen::new(slices, needed, is_disputed);
     if is_disputed {
         let after = Coverage::of(&chosen.kept, &catalog.gaps);
-        let outside = subtract(&coverage.windows, &chosen.extents);
-        if after.windows != subtract(&coverage.windows, &outside) {
+        let within = |ranges: &[CoveredRange]| subtract(ranges, &subtract(ranges, &chosen.extents));
+        if after.windows != within(&coverage.windows) || after.disputed() != within(coverage.disputed()) {
             let range = CoveredRange::new(ClusterTime::ZERO, ClusterTime::MAX);
             let slices = chosen.marked.into_iter().map(|(slice, _)| slice).collect();
             chosen.needed.push(Needed { range, why: KeepReason::Disputed { range } });

@@ -1,7 +1,8 @@
 //! The folder that is written: under another name until everything is in it and on the disk.
 //!
-//! `DIR.incomplete` stands beside `DIR` and holds `INCOMPLETE.lock`, which is locked as long as somebody writes. What a killed
-//! export left is known by that file and removed by the next one; nothing else is ever removed.
+//! `DIR.incomplete` stands beside `DIR` and holds `INCOMPLETE.lock`, which is locked as long as somebody writes, and `dump`,
+//! which becomes `DIR`. Whenever an export is killed, it leaves that file or an empty folder, and the next one takes its
+//! place; nothing else is ever removed.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -12,8 +13,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::failure::{Failure, FailureKind, Result};
 
-/// With a dot, so that no database has this name.
 const MARK: &str = "INCOMPLETE.lock";
+const DUMP: &str = "dump";
 
 /// Removed with everything in it unless it is finished.
 #[derive(Debug)]
@@ -35,11 +36,16 @@ impl Folder {
         let mut name = name.to_owned();
         name.push(".incomplete");
         let staging = parent.join(name);
-        remove_leftover(&staging)?;
-        let made = DirBuilder::new().mode(0o700).create(&staging).and_then(|()| File::create_new(staging.join(MARK)));
-        let mark = made.map_err(|error| failed("made", &staging, &error))?;
-        mark.try_lock().map_err(|error| failed("locked", &staging, &error.into()))?;
-        Ok(Self { out, staging, mark })
+        let mark = claim(&staging)?;
+        remove_dump(&staging).map_err(|error| failed("removed", &staging, &error))?;
+        let folder = Self { out, staging, mark };
+        let dump = folder.dump();
+        DirBuilder::new().mode(0o700).create(&dump).map_err(|error| failed("made", &dump, &error))?;
+        Ok(folder)
+    }
+
+    fn dump(&self) -> PathBuf {
+        self.staging.join(DUMP)
     }
 
     pub fn out(&self) -> &Path {
@@ -48,7 +54,7 @@ impl Folder {
 
     /// A new file; the folders above it are made.
     pub async fn create(&self, name: &Path) -> Result<DumpFile> {
-        let path = self.staging.join(name);
+        let path = self.dump().join(name);
         let made = async {
             if let Some(parent) = path.parent() {
                 tokio::fs::create_dir_all(parent).await?;
@@ -70,11 +76,9 @@ impl Folder {
     /// Everything is on the disk before the folder has its name.
     pub fn finish(self) -> Result<()> {
         let error = |error: io::Error| failed("finished", &self.staging, &error);
-        let folder = File::open(&self.staging).map_err(error)?;
+        let folder = File::open(self.dump()).map_err(error)?;
         rustix::fs::syncfs(&folder).map_err(|errno| error(errno.into()))?;
-        fs::remove_file(self.staging.join(MARK)).map_err(error)?;
-        folder.sync_all().map_err(error)?;
-        match fs::rename(&self.staging, &self.out) {
+        match fs::rename(self.dump(), &self.out) {
             Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
                 return Err(not_empty(&self.out));
             }
@@ -88,7 +92,9 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         // After a finish it is not there any more. Otherwise nobody needs what is half done, least of all on a full disk.
-        fs::remove_dir_all(&self.staging).ok();
+        // The mark goes last: without it the rest would be nobody's.
+        let removed = remove_dump(&self.staging).and_then(|()| fs::remove_file(self.staging.join(MARK)));
+        removed.and_then(|()| fs::remove_dir(&self.staging)).ok();
         self.mark.unlock().ok();
     }
 }
@@ -151,27 +157,58 @@ fn check_is_free(out: &Path, parent: &Path) -> Result<()> {
     Ok(())
 }
 
-fn remove_leftover(staging: &Path) -> Result<()> {
-    if let Err(error) = fs::symlink_metadata(staging) {
-        let is_gone = error.kind() == ErrorKind::NotFound;
-        return if is_gone { Ok(()) } else { Err(failed("looked at", staging, &error)) };
-    }
-    let Ok(mark) = File::open(staging.join(MARK)) else {
-        return Err(Failure::new(FailureKind::Unsafe, "a folder stands where the export would be written")
-            .at(staging.display().to_string())
-            .because("it was not left by an export: it has no file INCOMPLETE.lock")
-            .then("move it away, or give another --out"));
+/// Makes the folder, or takes the one that a killed export left, and locks it.
+fn claim(staging: &Path) -> Result<File> {
+    let is_new = match DirBuilder::new().mode(0o700).create(staging) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+        result => result.map(|()| true).map_err(|error| failed("made", staging, &error))?,
+    };
+    let path = staging.join(MARK);
+    let mark = match if is_new { Err(ErrorKind::NotFound.into()) } else { File::open(&path) } {
+        Ok(mark) => mark,
+        Err(_) if !is_new && !is_empty_folder(staging) => return Err(not_ours(staging)),
+        Err(_) => match File::create_new(&path) {
+            // Somebody was quicker to take an empty folder, or gave it back.
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
+                return Err(is_written(staging));
+            }
+            result => result.map_err(|error| failed("made", &path, &error))?,
+        },
     };
     match mark.try_lock() {
-        Ok(()) => fs::remove_dir_all(staging).map_err(|error| failed("removed", staging, &error)),
-        Err(TryLockError::WouldBlock) => {
-            Err(Failure::new(FailureKind::LeaseHeld, "another export is writing the same folder")
-                .at(staging.display().to_string())
-                .because("its file INCOMPLETE.lock is locked")
-                .then("wait for it, or give another --out"))
-        }
-        Err(TryLockError::Error(error)) => Err(failed("locked", staging, &error)),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(is_written(staging)),
+        Err(TryLockError::Error(error)) => return Err(failed("locked", &path, &error)),
     }
+    // Opened just before the one who held it removed it: what stands there now has another mark.
+    let links = mark.metadata().map_err(|error| failed("looked at", &path, &error))?.nlink();
+    if links == 0 { Err(is_written(staging)) } else { Ok(mark) }
+}
+
+fn remove_dump(staging: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(staging.join(DUMP)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn is_empty_folder(path: &Path) -> bool {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    is_folder && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn not_ours(staging: &Path) -> Failure {
+    Failure::new(FailureKind::Unsafe, "something stands where the export would be written")
+        .at(staging.display().to_string())
+        .because("it was not left by an export: it has no file INCOMPLETE.lock")
+        .then("move it away, or give another --out")
+}
+
+fn is_written(staging: &Path) -> Failure {
+    Failure::new(FailureKind::LeaseHeld, "another export is writing the same folder")
+        .at(staging.display().to_string())
+        .because("its file INCOMPLETE.lock is locked")
+        .then("wait for it, or give another --out")
 }
 
 fn usage(what: &str, out: &Path) -> Failure {

@@ -24,10 +24,11 @@ async fn no_name_of_a_database_meets_our_own_files() {
     let root = tempfile::tempdir().unwrap();
     let out = root.path().join("dump");
     let folder = Folder::begin(&out).unwrap();
-    folder.write(Path::new("INCOMPLETE/orders.bson"), b"x").await.unwrap();
+    for name in ["INCOMPLETE.lock", "INCOMPLETE", "dump"] {
+        folder.write(&Path::new(name).join("orders.bson"), b"x").await.unwrap();
+    }
     folder.finish().unwrap();
-    assert_eq!(names(&out.join("INCOMPLETE")), ["orders.bson"]);
-    assert!(!archive::mongodump::is_database_folder(MARK));
+    assert_eq!(names(&out), ["INCOMPLETE", "INCOMPLETE.lock", "dump"]);
 }
 
 #[tokio::test]
@@ -60,7 +61,7 @@ async fn what_a_killed_export_left_is_removed_and_nothing_else() {
     let folder = Folder::begin(&out).unwrap();
     folder.write(Path::new("a/b.bson"), b"x").await.unwrap();
     assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 7, "somebody is at it");
-    assert!(staging.join("a/b.bson").exists());
+    assert!(staging.join("dump/a/b.bson").exists());
     // As after SIGKILL: the lock is gone, the files are there.
     folder.mark.unlock().unwrap();
     std::mem::forget(folder);
@@ -72,6 +73,56 @@ async fn what_a_killed_export_left_is_removed_and_nothing_else() {
     fs::remove_dir(&out).unwrap();
     assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9, "not ours");
     assert_eq!(names(&staging), ["mine"]);
+}
+
+/// What stands there after each single step of an export, an end or a removal.
+#[test]
+fn whenever_an_export_is_killed_the_next_one_takes_its_place() {
+    for left in [&[][..], &["INCOMPLETE.lock"], &["INCOMPLETE.lock", "dump/"], &["INCOMPLETE.lock", "dump/a.bson"]] {
+        let root = tempfile::tempdir().unwrap();
+        let (out, staging) = (root.path().join("dump"), root.path().join("dump.incomplete"));
+        fs::create_dir(&staging).unwrap();
+        for name in left {
+            fs::create_dir_all(staging.join(name).parent().unwrap()).unwrap();
+            if name.ends_with('/') {
+                fs::create_dir(staging.join(name)).unwrap();
+            } else {
+                fs::write(staging.join(name), "").unwrap();
+            }
+        }
+        Folder::begin(&out).unwrap().finish().unwrap();
+        assert_eq!((names(root.path()), names(&out)), (vec!["dump".to_owned()], vec![]), "{left:?}");
+    }
+}
+
+/// The places where a kill could fall between two steps are all among those of the test above.
+#[tokio::test]
+async fn the_mark_comes_first_and_goes_last() {
+    let root = tempfile::tempdir().unwrap();
+    let (out, staging) = (root.path().join("dump"), root.path().join("dump.incomplete"));
+    let folder = Folder::begin(&out).unwrap();
+    folder.write(Path::new("a.bson"), b"x").await.unwrap();
+    assert_eq!(names(&staging), ["INCOMPLETE.lock", "dump"]);
+    // Whoever has opened the mark just before it goes does not take what comes after it.
+    fs::remove_file(staging.join(MARK)).unwrap();
+    assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9, "without the mark it is nobody's");
+    drop(folder);
+    assert_eq!(names(root.path()), ["dump.incomplete"], "the mark could not be removed");
+}
+
+#[test]
+fn links_and_files_in_the_place_are_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let (out, staging) = (root.path().join("dump"), root.path().join("dump.incomplete"));
+    let elsewhere = root.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &staging).unwrap();
+    assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9);
+    assert_eq!(names(&elsewhere), Vec::<String>::new());
+    fs::remove_file(&staging).unwrap();
+    fs::write(&staging, "mine").unwrap();
+    assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9);
+    assert_eq!(fs::read(&staging).unwrap(), b"mine");
 }
 
 #[tokio::test]
