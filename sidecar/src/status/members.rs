@@ -25,6 +25,8 @@ pub struct ServerReport {
     pub oplog_window_seconds: Option<f64>,
     /// Entries of the oplog as a share of its limit; below about 0.95 nothing is overwritten yet.
     pub oplog_full_ratio: Option<f64>,
+    /// Its wall clock minus the one here.
+    pub clock_skew_seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +42,8 @@ pub struct MemberReport {
     /// Without the delay that it is meant to have.
     pub excess_lag_seconds: Option<f64>,
     pub hidden: Option<bool>,
+    /// Whether the configuration gives it a vote.
+    pub votes: Option<bool>,
     pub last_heartbeat_at: Option<String>,
 }
 
@@ -57,6 +61,7 @@ impl ServerReport {
             majority_commit_lag_seconds: all.only(&known::REPLSET_MAJORITY_COMMIT_LAG_SECONDS),
             oplog_window_seconds: window.map(|(last, first)| (last - first).max(0.0)),
             oplog_full_ratio: full.map(|(size, max)| size / max),
+            clock_skew_seconds: all.only(&known::CLOCK_SKEW_SECONDS),
         }
     }
 }
@@ -84,7 +89,8 @@ pub fn members(samples: &Samples, archived: Option<&str>) -> Vec<MemberReport> {
                 archived: archived == Some(name.as_str()),
                 lag_seconds: number(&known::REPLSET_MEMBER_LAG_SECONDS),
                 excess_lag_seconds: number(&known::REPLSET_MEMBER_EXCESS_LAG_SECONDS),
-                hidden: all.info(name).map(|is_hidden| is_hidden == "true"),
+                hidden: all.info(name, "hidden").map(|is_hidden| is_hidden == "true"),
+                votes: all.info(name, "votes").map(|votes| votes != "0"),
                 last_heartbeat_at: heartbeat.and_then(text_of_float),
             },
         );
@@ -133,12 +139,11 @@ impl<'a> Found<'a> {
         self.of(metric).find_map(number_of)
     }
 
-    /// Whether the configuration hides a member.
-    fn info(&self, member: &str) -> Option<&'a str> {
-        self.of(&known::REPLSET_MEMBER_INFO).find_map(|sample| match sample.labels.as_slice() {
-            [_, name, hidden, ..] if name == member => Some(hidden.as_str()),
-            _ => None,
-        })
+    /// What the configuration says about a member.
+    fn info(&self, member: &str, label: &str) -> Option<&'a str> {
+        let at = known::REPLSET_MEMBER_INFO.labels.iter().position(|name| *name == label)?;
+        let sample = self.of(&known::REPLSET_MEMBER_INFO).find(|sample| sample.labels.get(1).is_some_and(|name| name == member))?;
+        sample.labels.get(at).map(String::as_str)
     }
 }
 
@@ -196,6 +201,7 @@ mod tests {
         assert_eq!((members[0].archived, members[1].archived), (false, true));
         assert_eq!((members[0].lag_seconds, members[1].lag_seconds), (None, Some(7.5)));
         assert_eq!((members[0].hidden, members[1].hidden), (None, Some(true)));
+        assert_eq!((members[0].votes, members[1].votes), (None, Some(false)));
         assert_eq!(replica_set(&samples).as_deref(), Some("rs0"));
         assert_eq!(ServerReport::of(&Samples::default()), ServerReport::default());
     }

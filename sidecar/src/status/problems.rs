@@ -1,7 +1,7 @@
 //! What is wrong, how bad that is, and what to do next: pure conclusions from a report.
 //!
 //! The conditions are those of the alert rules (`alerts/source/`) at this very moment, without their waiting times: the
-//! page is looked at when something happens. Each names its runbook (`docs/runbooks/<name>.md`) and commands to paste.
+//! page is looked at when something happens. What only shows over time (rates, elections within an hour) is not here. Each names its runbook (`docs/runbooks/<name>.md`) and commands to paste.
 
 use serde::Serialize;
 
@@ -73,6 +73,7 @@ const MEMBERS: &str = r#"mongosh "$TIDEMARK_URI" --quiet --eval 'rs.status().mem
 const LAGS: &str = r#"mongosh "$TIDEMARK_URI" --quiet --eval 'rs.printSecondaryReplicationInfo()'"#;
 const OPLOG: &str = r#"mongosh "$TIDEMARK_URI" --quiet --eval 'const o = db.getReplicationInfo(); print(o.usedMB, o.logSizeMB, o.timeDiffHours)'"#;
 const VOLUME: &str = "df -h";
+const CLOCKS: &str = r#"date -u; mongosh "$TIDEMARK_URI" --quiet --eval 'print(db.hello().localTime.toISOString())'"#;
 
 impl Problem {
     fn new(

@@ -20,6 +20,9 @@ pub(super) const OPLOG_FULL_RATIO: f64 = 0.95;
 pub(super) const OVERDUE_WARNING: f64 = 1.5;
 pub(super) const OVERDUE_CRITICAL: f64 = 2.5;
 pub(super) const WINDOW_SHORT_RATIO: f64 = 0.9;
+pub(super) const STUCK_FACTOR: f64 = 3.0;
+pub(super) const STUCK_MINIMUM_SECONDS: f64 = 3_600.0;
+pub(super) const STUCK_UNKNOWN_SECONDS: f64 = 86_400.0;
 pub(super) const VERIFY_OVERDUE_SECONDS: f64 = 172_800.0;
 
 pub fn problems(report: &StatusReport, now: f64) -> Vec<Problem> {
@@ -199,6 +202,7 @@ fn snapshots(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut V
         let advice = "It is tried again by itself. Older snapshots stay restorable meanwhile.";
         found.push(Problem::new(Warning, "BackupFailed", what, advice, &[CHECK, SNAPSHOT]));
     }
+    stuck(report, holdings, now, found);
     let overdue = newest.zip(report.expected.snapshot_interval_seconds);
     if let Some((age, interval)) = overdue.map(|(newest, interval)| (now - newest, interval))
         && age > OVERDUE_WARNING * interval
@@ -207,6 +211,20 @@ fn snapshots(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut V
         let what = format!("The newest snapshot is {} old; one is due every {}", length(age), length(interval));
         let advice = "Restores get slower with every hour of oplog to replay, and depend on one old snapshot.";
         found.push(Problem::new(severity, "BackupOverdue", what, advice, &[SNAPSHOT, LIST]));
+    }
+}
+
+/// How long the newest snapshot took is read off its moments: it is consistent from the end of its copy on.
+fn stuck(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut Vec<Problem>) {
+    let running = snapshot_events(report).filter(|events| events.running);
+    let Some(begun) = running.and_then(|events| instant(events.attempted_at.as_deref()?)) else { return };
+    let newest = report.last_snapshot.as_ref().or(holdings.snapshots.first());
+    let took = newest.map(|one| float(u64::from(one.end.seconds.saturating_sub(one.begin.seconds))));
+    let limit = took.map_or(STUCK_UNKNOWN_SECONDS, |took| (STUCK_FACTOR * took).max(STUCK_MINIMUM_SECONDS));
+    if now - begun > limit {
+        let what = format!("The snapshot has been running for {}", length(now - begun));
+        let advice = "See whether it advances (`current_snapshot`), and the load of the member that it reads.";
+        found.push(Problem::new(Warning, "BackupStuck", what, advice, &[STATUS, CHECK]));
     }
 }
 

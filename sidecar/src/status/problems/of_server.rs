@@ -1,7 +1,7 @@
 //! Problems of the server, its replica set and its disk, and of the looking itself.
 
 use super::of_archive::OPLOG_FULL_RATIO;
-use super::{CHECK, LAGS, MEMBERS, OPLOG, Problem, Severity, VOLUME};
+use super::{CHECK, CLOCKS, LAGS, MEMBERS, OPLOG, Problem, Severity, VOLUME};
 use crate::page::length;
 use crate::status::report::StatusReport;
 
@@ -10,7 +10,9 @@ use Severity::{Critical, Warning};
 /// As `alerts/source/parameters.yaml` has them.
 pub(super) const LAG_WARNING_SECONDS: f64 = 60.0;
 pub(super) const LAG_CRITICAL_SECONDS: f64 = 300.0;
+pub(super) const LAG_OF_WINDOW_RATIO: f64 = 0.5;
 pub(super) const MAJORITY_LAG_SECONDS: f64 = 30.0;
+pub(super) const CLOCK_SKEW_SECONDS: f64 = 2.0;
 pub(super) const OPLOG_WINDOW_SECONDS: f64 = 86400.0;
 pub(super) const OPLOG_WINDOW_CRITICAL_SECONDS: f64 = 7200.0;
 pub(super) const DISK_WARNING_RATIO: f64 = 0.15;
@@ -34,6 +36,13 @@ pub fn problems(report: &StatusReport) -> Vec<Problem> {
         found.push(Problem::new(Critical, "ReplsetNoPrimary", what, advice, &[MEMBERS]));
     }
     members(report, &mut found);
+    voters(report, &mut found);
+    if let Some(skew) = server.clock_skew_seconds.filter(|skew| skew.abs() > CLOCK_SKEW_SECONDS) {
+        let side = if skew > 0.0 { "ahead of" } else { "behind" };
+        let what = format!("The clock of the server is {} {side} the one of this sidecar", length(skew.abs()));
+        let advice = "Restore to a cluster time, or allow for it: a wall clock time meets another moment. See which clock is wrong.";
+        found.push(Problem::new(Warning, "ClockSkew", what, advice, &[CLOCKS]));
+    }
     if let Some(lag) = server.majority_commit_lag_seconds.filter(|lag| *lag > MAJORITY_LAG_SECONDS) {
         let what = format!("Majority writes wait: the commit point is {} behind", length(lag));
         let advice = "A majority of the voters is slow or away. What is not committed is not archived either.";
@@ -94,8 +103,28 @@ fn members(report: &StatusReport, found: &mut Vec<Problem>) {
     {
         let severity = if lag > LAG_CRITICAL_SECONDS { Critical } else { Warning };
         let what = format!("{} is {} behind the primary", member.name, length(lag));
-        let advice = "Disk, load or network of that member; it may fall off the oplog.";
-        found.push(Problem::new(severity, "ReplicationLagHigh", what, advice, &[LAGS, MEMBERS]));
+        let is_full = report.server.oplog_full_ratio.is_some_and(|full| full > OPLOG_FULL_RATIO);
+        let window = report.server.oplog_window_seconds.filter(|window| is_full && lag > LAG_OF_WINDOW_RATIO * window);
+        if let Some(window) = window {
+            let what = format!("{what}, and the oplog holds no more than {}", length(window));
+            let advice = "Beyond the window it must be synchronised anew: enlarge the oplog of the primary now.";
+            found.push(Problem::new(Critical, "ReplicationLagVsOplog", what, advice, &[LAGS, OPLOG]));
+        } else {
+            let advice = "Disk, load or network of that member; it may fall off the oplog.";
+            found.push(Problem::new(severity, "ReplicationLagHigh", what, advice, &[LAGS, MEMBERS]));
+        }
+    }
+}
+
+/// As many healthy voters as a majority needs, in a set of three and more.
+fn voters(report: &StatusReport, found: &mut Vec<Problem>) {
+    let voters = || report.members.iter().filter(|member| member.votes == Some(true));
+    let healthy = voters().filter(|member| member.healthy == Some(true)).count();
+    let is_known = voters().all(|member| member.healthy.is_some());
+    if is_known && voters().count() >= 3 && healthy <= voters().count() / 2 + 1 {
+        let what = format!("{healthy} of {} voters are healthy: one less, and nothing can be written", voters().count());
+        let advice = "Bring the others back before anything else is restarted.";
+        found.push(Problem::new(Warning, "ReplsetMajorityAtRisk", what, advice, &[MEMBERS]));
     }
 }
 

@@ -62,6 +62,7 @@ pub fn member(name: &str, state: &'static str) -> MemberReport {
         lag_seconds: Some(0.0),
         excess_lag_seconds: Some(0.0),
         hidden: Some(false),
+        votes: Some(true),
         last_heartbeat_at: None,
     }
 }
@@ -118,6 +119,7 @@ pub fn well() -> StatusReport {
         majority_commit_lag_seconds: Some(0.0),
         oplog_window_seconds: Some(90_000.0),
         oplog_full_ratio: Some(0.97),
+        clock_skew_seconds: Some(0.2),
     };
     report.members = vec![member("rs0-0.rs0:27017", "PRIMARY"), member("rs0-1.rs0:27017", "SECONDARY")];
     report.data_volume = Some(VolumeReport { free_bytes: 60e9, size_bytes: 100e9 });
@@ -289,6 +291,16 @@ fn troubles() -> Vec<(StatusReport, (&'static str, Severity))> {
         (changed(|report| report.members[1].state = "ROLLBACK"), ("ReplsetRollback", Critical)),
         (changed(|report| report.members[1].excess_lag_seconds = Some(61.0)), ("ReplicationLagHigh", Warning)),
         (changed(|report| report.members[1].excess_lag_seconds = Some(301.0)), ("ReplicationLagHigh", Critical)),
+        (changed(|report| report.members[1].excess_lag_seconds = Some(45_001.0)), ("ReplicationLagVsOplog", Critical)),
+        (
+            changed(|report| {
+                report.members[1].excess_lag_seconds = Some(45_001.0);
+                report.server.oplog_full_ratio = Some(0.3);
+            }),
+            ("ReplicationLagHigh", Critical),
+        ),
+        (changed(|report| report.server.clock_skew_seconds = Some(-2.5)), ("ClockSkew", Warning)),
+        (changed(|report| report.backups = vec![running(4)]), ("BackupStuck", Warning)),
         (changed(|report| report.server.majority_commit_lag_seconds = Some(31.0)), ("MajorityCommitStalled", Critical)),
         (changed(|report| report.data_volume.as_mut().unwrap().free_bytes = 14e9), ("DiskFilling", Warning)),
         (changed(|report| report.data_volume.as_mut().unwrap().free_bytes = 2e9), ("DiskFilling", Critical)),
@@ -315,6 +327,43 @@ fn troubles() -> Vec<(StatusReport, (&'static str, Severity))> {
             ("BackupVerifyOverdue", Warning),
         ),
     ]
+}
+
+fn running(hours: u32) -> BackupReport {
+    BackupReport { kind: "snapshot", running: true, attempted_at: Some(text(hours)), failed_at: None }
+}
+
+#[test]
+fn a_majority_is_at_risk_when_one_more_voter_of_three_would_stop_all_writes() {
+    let set = |healthy: [bool; 3], votes: [bool; 3]| {
+        changed(|report| {
+            report.members = vec![member("a", "PRIMARY"), member("b", "SECONDARY"), member("c", "SECONDARY")];
+            for ((member, is_healthy), votes) in report.members.iter_mut().zip(healthy).zip(votes) {
+                (member.healthy, member.votes) = (Some(is_healthy), Some(votes));
+            }
+        })
+    };
+    let is_at_risk = |report: StatusReport| found(&report).contains(&("ReplsetMajorityAtRisk", Severity::Warning));
+    assert!(is_at_risk(set([true, true, false], [true; 3])));
+    assert!(!is_at_risk(set([true; 3], [true; 3])));
+    assert!(!is_at_risk(set([true, true, false], [true, true, false])), "sets of one and two are never at risk");
+}
+
+#[test]
+fn a_snapshot_is_stuck_after_three_times_the_last_one_or_a_day() {
+    let of = |hours: u32, change: fn(&mut StatusReport)| {
+        changed(|report| {
+            report.backups = vec![running(hours)];
+            change(report);
+        })
+    };
+    let is_stuck = |report: StatusReport| found(&report).contains(&("BackupStuck", Severity::Warning));
+    let none = |report: &mut StatusReport| {
+        report.last_snapshot = None;
+        report.holdings.as_mut().unwrap().snapshots.clear();
+    };
+    assert!(!is_stuck(of(3, |_| ())), "the last one took an hour");
+    assert!(!is_stuck(of(23, none)) && is_stuck(of(25, none)));
 }
 
 #[test]
@@ -436,6 +485,11 @@ fn the_page_has_the_thresholds_of_the_alert_rules() {
     let parameters = std::fs::read_to_string(path).unwrap();
     for (name, value) in [
         ("stalled_factor", of_archive::STALLED_FACTOR),
+        ("stuck_factor", of_archive::STUCK_FACTOR),
+        ("stuck_minimum_seconds", of_archive::STUCK_MINIMUM_SECONDS),
+        ("stuck_unknown_seconds", of_archive::STUCK_UNKNOWN_SECONDS),
+        ("lag_of_window_ratio", of_server::LAG_OF_WINDOW_RATIO),
+        ("clock_skew_seconds", of_server::CLOCK_SKEW_SECONDS),
         ("gap_horizon_seconds", of_archive::GAP_HORIZON_SECONDS),
         ("oplog_full_ratio", of_archive::OPLOG_FULL_RATIO),
         ("overdue_warning_factor", of_archive::OVERDUE_WARNING),
