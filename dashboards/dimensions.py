@@ -73,6 +73,9 @@ def of(node):
 
 def of_binary(node, left, right):
     operator = node.operator
+    # Nothing is nothing in any unit, and so is what it divides without bound.
+    if operator == "==" and not node.bool and node.right == promql.Number(0):
+        return BARE
     if operator in ("*", "/"):
         return of_product(node, left, right)
     if operator in ("and", "unless"):

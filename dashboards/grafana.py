@@ -129,7 +129,7 @@ def letter(index):
 
 def thresholds(steps, base="text"):
     """`base` is the color of all values when there are no steps."""
-    if steps is None:
+    if steps in (None, model.NEUTRAL):
         steps = model.Steps(base, ())
     return {"mode": "absolute", "steps": [{"color": steps.base, "value": None}, *({"color": color, "value": at} for at, color in steps.above)]}
 
@@ -147,7 +147,7 @@ def with_decimals(panel):
 
 
 def as_stat(panel):
-    judged = bool(panel.steps or panel.mappings)
+    judged = panel.steps != model.NEUTRAL and bool(panel.steps or panel.mappings)
     defaults = {"unit": panel.unit, "noValue": panel.unknown, "mappings": mapped(panel.mappings, panel.unknown),
                 "color": {"mode": "thresholds"}, "thresholds": thresholds(panel.steps, model.PLAIN if judged else "text"), **with_decimals(panel)}
     options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "background" if judged else "value",
@@ -193,7 +193,7 @@ def as_table(panel):
         if query.mappings:
             properties.append({"id": "mappings", "value": mapped(query.mappings)})
         if query.steps or query.mappings:
-            properties += [{"id": "thresholds", "value": thresholds(query.steps, model.PLAIN)},
+            properties += [{"id": "thresholds", "value": thresholds(query.steps, "transparent" if query.steps == model.NEUTRAL else model.PLAIN)},
                            {"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}}]
         overrides.append({"matcher": {"id": "byName", "options": query.legend}, "properties": properties})
     for column, title, url in panel.links:

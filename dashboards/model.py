@@ -98,6 +98,10 @@ class Dashboard:
         return [panel for row in self.rows for panel in row.panels]
 
 
+# No value is a reason to act: only what a mapping says has a color.
+NEUTRAL = Steps("", ())
+
+
 def rising(orange=None, red=None):
     """Bad from a value upwards."""
     return Steps(PLAIN, tuple((float(at), color) for at, color in ((orange, "orange"), (red, "red")) if at is not None))
@@ -137,7 +141,7 @@ def table(title, description, columns, unit="short", **how):
 
 
 def states(title, description, queries, mappings=(), **how):
-    return Panel(title, "state-timeline", description, asked(queries), "short", **{"width": 24, "mappings": mappings, **how})
+    return Panel(title, "state-timeline", description, asked(queries), **{"unit": "short", "width": 24, "mappings": mappings, **how})
 
 
 def heatmap(title, description, expr, unit, **how):

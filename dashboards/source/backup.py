@@ -1,9 +1,46 @@
 """Backup and disaster recovery: what could be restored now, how much would be lost, how long would it take?"""
 
-from model import Dashboard, Query, Row, falling, graph, limit, rising, stat, table
-from source.backup_expressions import FAILED_DRILLS, LEASES, NO_DRILL, NO_GAP, NO_SNAPSHOT, SNAPSHOTS_ONLY, SNAPSHOT_AGE, WINDOW_SHARE, age, events, newest
+from model import NEUTRAL, Dashboard, Query, Row, falling, graph, limit, rising, stat, states, table
+from source.backup_expressions import (
+    FAILED_DRILL,
+    GAPS,
+    KIND,
+    NO_DRILL,
+    NO_GAP,
+    NO_SNAPSHOT,
+    RECOVERY_TIME,
+    SHORTEST_WINDOW,
+    SHORTFALL,
+    SHORTFALL_BY_KIND,
+    SNAPSHOTS_ONLY,
+    WINDOW_SHARE,
+    age,
+    events,
+    newest,
+)
 from source.backup_work import ARCHIVING, DRILLS, SNAPSHOTS
-from source.shared import ALERT, BURN, BY_SET, DRILL, ELECTION, GAP, SET, SETS, SNAPSHOT, burn_queries
+from source.shared import (
+    ALERT,
+    BURN,
+    BY_SET,
+    DAMAGE,
+    DRILL,
+    ELECTION,
+    GAP,
+    KNOWN,
+    LAG,
+    LEASES,
+    NOBODY,
+    NOTHING,
+    SET,
+    SETS,
+    SNAPSHOT,
+    SNAPSHOT_LATE,
+    UNBOUNDED,
+    WINDOW,
+    WORST_SHARE,
+    burn_queries,
+)
 
 FINE = Row(
     "Is it fine?",
@@ -11,19 +48,22 @@ FINE = Row(
         stat(
             "Would be lost now",
             "Committed writes of so many seconds are not in the archive, by the clock of the server; in the worst set.",
-            "max(tidemark:archive_lag_seconds:max)",
+            f"max(1 / {NOBODY}) or (max({LAG}) unless on () ({KNOWN} unless {LAG}))",
             "s",
-            unknown="nobody archives",
+            mappings=UNBOUNDED,
+            steps=NEUTRAL,
+            unknown="not known of all",
             decimals=1,
             alerts=("ArchiveStalled",),
         ),
         stat(
             "… of the objective",
             "The same as a share of the recovery point objective: beyond 100 % more is lost than allowed.",
-            "max(tidemark:archive_lag_seconds:max / clamp_min(tidemark:rpo_target_seconds:max, 1))",
+            WORST_SHARE,
             "percentunit",
+            mappings=UNBOUNDED,
             steps=rising(1, limit("stalled_factor")),
-            unknown="nobody archives",
+            unknown="not known of all",
             alerts=("ArchiveStalled", "RpoBudgetBurn"),
         ),
         stat(
@@ -46,50 +86,53 @@ FINE = Row(
         stat(
             "Missing in the archive",
             "Whether something that was once archived is gone: somebody deleted backups.",
-            "max(tidemark_archive_shortfall)",
+            SHORTFALL,
             mappings=((0, "nothing", "green"), (1, "BACKUPS ARE GONE", "red")),
             steps=rising(red=1),
+            unknown="nobody looked",
             alerts=("ArchiveShortfall",),
         ),
         stat(
             "Damage",
             "Objects that the last verification found to be missing, foreign or damaged.",
-            f"sum({newest('backup_verify_findings')})",
+            DAMAGE,
             steps=rising(red=1),
-            unknown="not verified yet",
+            unknown="not all verified",
             alerts=("BackupVerifyFindings",),
         ),
         stat(
             "Restore window",
             "Length of the newest unbroken stretch of restorable moments, in the set with the shortest.",
-            "min(tidemark:pitr_window_seconds:max)",
+            SHORTEST_WINDOW,
             "s",
-            unknown="NOTHING, or not known",
+            mappings=NOTHING,
+            steps=NEUTRAL,
+            unknown="not known of all",
             alerts=("NothingRestorable", "PitrWindowShort"),
-            empty=NO_SNAPSHOT,
+            empty="no archive was listed",
         ),
         stat(
             "… of what is promised",
             "The same as a share of the configured window. It grows after the first snapshot.",
-            f"min({WINDOW_SHARE})",
+            WINDOW_SHARE,
             "percentunit",
             steps=falling(limit("window_short_ratio")),
-            unknown="nothing is promised",
+            unknown="no promise, or not known",
             alerts=("PitrWindowShort",),
             empty="no window is configured",
         ),
         stat(
             "Gaps",
             "Recorded holes in the history: moments in them can never be restored.",
-            f"sum({newest('archive_gaps')})",
+            GAPS,
             steps=rising(1),
-            unknown="not listed yet",
+            unknown="not all listed",
             alerts=("ArchiveGap",),
         ),
         stat(
             "Snapshot age / interval",
             "In the worst set.",
-            f"max({SNAPSHOT_AGE})",
+            SNAPSHOT_LATE,
             "percentunit",
             steps=rising(limit("overdue_warning_factor"), limit("overdue_critical_factor")),
             unknown="never, or not known",
@@ -99,17 +142,17 @@ FINE = Row(
         stat(
             "Last drill",
             "Whether the newest drill of each set passed; the worst.",
-            f"max({FAILED_DRILLS})",
+            FAILED_DRILL,
             mappings=((0, "passed", "green"), (1, "DID NOT PASS", "red")),
             steps=rising(red=1),
-            unknown="no drill",
+            unknown="no drill of some set",
             alerts=("RestoreDrillFailed", "RestoreDrillOverdue"),
             empty=NO_DRILL,
         ),
         stat(
             "Recovery time / objective",
             "How long the newest drill took to restore, as a share of the objective; the worst set.",
-            f"max({newest('restore_drill_last_duration_seconds')} / {newest('rto_target_seconds')})",
+            RECOVERY_TIME,
             "percentunit",
             steps=rising(0.8, 1),
             unknown="no drill, or no objective",
@@ -119,16 +162,19 @@ FINE = Row(
     ),
 )
 
+WITHOUT_WINDOW = f"{KNOWN} unless {newest('pitr_window_start_timestamp_seconds')}"
+
 RESTORABLE = Row(
     "What can be restored",
     (
         graph(
             "How far back, how near to now",
             "The filled band is how old the moments are that can be restored in all chosen sets: its lower edge is how near to now, its upper edge how far back without a gap. "
+            "There is no band while nothing can be restored in one of them, or while that is not known. "
             "After a gap the upper edge falls down to the snapshot with which history goes on, and the line of the last gap begins.",
             (
-                (f"min({age('pitr_window_start_timestamp_seconds')})", "restorable from", None, None, (), NO_SNAPSHOT),
-                (f"max({age('pitr_window_end_timestamp_seconds')})", "restorable to", None, None, (), NO_SNAPSHOT),
+                (f"min({age('pitr_window_start_timestamp_seconds')}) unless on () ({WITHOUT_WINDOW})", "restorable from", None, None, (), NO_SNAPSHOT),
+                (f"max({age('pitr_window_end_timestamp_seconds')}) unless on () ({WITHOUT_WINDOW})", "restorable to", None, None, (), NO_SNAPSHOT),
                 (f"min({age('backup_oldest_timestamp_seconds', BY_SET, SNAPSHOTS_ONLY)})", "oldest snapshot", None, None, (), NO_SNAPSHOT),
                 (f"min({age('archive_gap_last_timestamp_seconds')})", "last gap", None, None, (), NO_GAP),
                 (f"min({age('lineage_created_timestamp_seconds')})", "first archived", None, None, (), "nothing was archived"),
@@ -145,9 +191,10 @@ RESTORABLE = Row(
             "Restore windows",
             "Moments from and to which every one can be restored. More than one window: there is a gap between them; `dr-cli status` lists all of them.",
             {
+                "Archivers": Query(LEASES, mappings=((0, "NOBODY", "red"), (1, "one", "green")), steps=rising(2)),
                 "From": Query(f"{newest('pitr_window_start_timestamp_seconds')} * 1000", unit="dateTimeAsIso", empty=NO_SNAPSHOT),
                 "To": Query(f"{newest('pitr_window_end_timestamp_seconds')} * 1000", unit="dateTimeAsIso", empty=NO_SNAPSHOT),
-                "Length": Query("tidemark:pitr_window_seconds:max", unit="s", empty=NO_SNAPSHOT),
+                "Length": Query(WINDOW, unit="s", mappings=NOTHING, steps=NEUTRAL, empty="no archive was listed"),
                 "Windows": Query(newest("pitr_windows"), steps=falling(red=1)),
                 "Gaps": Query(newest("archive_gaps"), steps=rising(1)),
                 "Lost history": Query(newest("archive_gap_seconds"), unit="s"),
@@ -172,10 +219,15 @@ RESTORABLE = Row(
             ((newest("pitr_windows"), SET),),
             alerts=("NothingRestorable",),
         ),
-        graph(
-            "Objects missing by kind",
-            "1 while something is missing that was once archived.",
-            (("max by (namespace, cluster, kind) (tidemark_archive_shortfall)", "{{cluster}} {{kind}}"),),
+        states(
+            "Whether anything archived is gone",
+            "By kind: yes while slices or snapshots that were once archived are not in the listing any more, however many they are. "
+            "`dr-cli verify --level list` names them. A gap: nobody archives, so nobody looks.",
+            ((SHORTFALL_BY_KIND, KIND),),
+            ((0, "nothing is missing", "green"), (1, "SOMETHING IS GONE", "red")),
+            unit="bool",
+            width=8,
+            height=8,
             alerts=("ArchiveShortfall",),
         ),
     ),
@@ -227,7 +279,7 @@ POINT = Row(
             "Recovery point of each set",
             "Budget left: share of the errors that the objective allows in the shown range which is not used. Below 0 more was used.",
             {
-                "Lag": Query("tidemark:archive_lag_seconds:max", unit="s"),
+                "Lag": Query(LAG, unit="s", mappings=UNBOUNDED, steps=NEUTRAL),
                 "Objective": Query("tidemark:rpo_target_seconds:max", unit="s"),
                 "Good": Query(
                     f"sum by ({BY_SET}) (increase(tidemark_rpo_good_seconds_total[$__range])) / (sum by ({BY_SET}) (increase(tidemark_rpo_observed_seconds_total[$__range])) > 0)",

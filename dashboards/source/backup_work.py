@@ -1,8 +1,8 @@
 """How backups are made and proven: the archiver, snapshots, drills."""
 
 from model import Query, Row, graph, limit, rising, stat, states, table
-from source.backup_expressions import BY_KIND, IDLE, JOINED, KIND, NO_DRILL, NO_SNAPSHOT, age, events, newest, of_set
-from source.shared import BY_SET, SET, TARGET
+from source.backup_expressions import BY_KIND, IDLE, KIND, NO_DRILL, NO_SNAPSHOT, age, events, newest, of_set
+from source.shared import BY_SET, JOINED, SET, TARGET
 
 ARCHIVING = Row(
     "Archiving",
@@ -51,7 +51,7 @@ ARCHIVING = Row(
         stat(
             "Deleted by retention",
             "Objects that expiry deleted in the shown range.",
-            "sum(increase(tidemark_backup_expired_total[$__range]))",
+            f"sum(increase(tidemark_backup_expired_total[$__range]) {JOINED})",
             width=8,
             height=6,
             decimals=0,

@@ -1,7 +1,7 @@
 """Engine and storage: is a server short of cache, tickets, connections or disk?"""
 
 from model import Dashboard, Query, Row, falling, graph, limit, rising, stat, table
-from source.shared import ALERT, BY_TARGET, ELECTION, INSTANCE, RESTART, SETS, TARGET
+from source.shared import ALERT, BY_TARGET, ELECTION, INSTANCE, RESTART, SETS, SET_OR_TARGET, TARGET, by_set
 
 NOT_WATCHED = "no sidecar has --data-path"
 OLD_7 = "the server is older than 7.0"
@@ -21,9 +21,17 @@ def value(metric, legend=TARGET, empty=None):
     return Query(f"tidemark_{metric}", legend, empty=empty)
 
 
-def largest(metric):
+def stored(metric):
     # Copies of a set hold the same databases: the largest copy, not their sum.
-    return f"topk(15, max by (namespace, cluster, db) (tidemark_db_{metric}))"
+    return by_set("max", f"tidemark_db_{metric}", "db")
+
+
+def largest(metric):
+    return Query(f"topk(15, {stored(metric)})", f"{SET_OR_TARGET} {{{{db}}}}")
+
+
+def per_second(metric, label, matchers=""):
+    return Query(by_set("sum", f"rate(tidemark_{metric}{matchers}[$__rate_interval])", label), f"{SET_OR_TARGET} {{{{{label}}}}}")
 
 
 FINE = Row(
@@ -238,28 +246,28 @@ LOAD = Row(
     (
         graph(
             "Operations of clients",
-            "By type, over the chosen instances.",
-            (Query('sum by (type) (rate(tidemark_ops_total{source="client"}[$__rate_interval]))', "{{type}}"),),
+            "By set and type, over the chosen instances.",
+            (per_second("ops_total", "type", '{source="client"}'),),
             "ops",
             stacked=True,
         ),
         graph(
             "Operations by replication",
-            "By type, over the chosen instances.",
-            (Query('sum by (type) (rate(tidemark_ops_total{source="replication"}[$__rate_interval]))', "{{type}}"),),
+            "By set and type, over the chosen instances.",
+            (per_second("ops_total", "type", '{source="replication"}'),),
             "ops",
             stacked=True,
         ),
         graph(
             "Documents",
             "By what was done with them.",
-            (Query("sum by (action) (rate(tidemark_documents_total[$__rate_interval]))", "{{action}}"),),
+            (per_second("documents_total", "action"),),
             "ops",
         ),
         graph(
             "Assertions",
             "Errors by kind; `user`: errors that clients got.",
-            (Query("sum by (kind) (rate(tidemark_asserts_total[$__rate_interval]))", "{{kind}}"),),
+            (per_second("asserts_total", "kind"),),
             "ops",
         ),
         graph("Deleted by TTL indexes", "Documents per second.", (rate("ttl_deleted_total"),), "ops"),
@@ -302,24 +310,24 @@ STORAGE = Row(
         ),
         graph(
             "Databases on disk",
-            "Bytes of collections; the 15 largest, the rest as `__other__`.",
-            (Query(largest("storage_bytes"), "{{cluster}} {{db}}"),),
+            "Bytes of collections; the 15 largest over all chosen sets. `__other__`: those of a set beyond its largest.",
+            (largest("storage_bytes"),),
             "bytes",
             stacked=True,
         ),
         graph(
-            "Indexes on disk", "What should fit into memory.", (Query(largest("index_bytes"), "{{cluster}} {{db}}"),), "bytes", stacked=True
+            "Indexes on disk", "What should fit into memory.", (largest("index_bytes"),), "bytes", stacked=True
         ),
-        graph("Documents stored", "By the metadata of the collections.", (Query(largest("objects"), "{{cluster}} {{db}}"),), stacked=True),
+        graph("Documents stored", "By the metadata of the collections.", (largest("objects"),), stacked=True),
         table(
             "Databases",
-            "The largest copy of each.",
+            "The largest copy of each, by replica set: databases of one name in two sets are two.",
             {
-                "Data": Query("max by (namespace, cluster, db) (tidemark_db_data_bytes)", unit="bytes"),
-                "On disk": Query("max by (namespace, cluster, db) (tidemark_db_storage_bytes)", unit="bytes"),
-                "Indexes": Query("max by (namespace, cluster, db) (tidemark_db_index_bytes)", unit="bytes"),
-                "Collections": Query("max by (namespace, cluster, db) (tidemark_db_collections)", unit="short"),
-                "Documents": Query("max by (namespace, cluster, db) (tidemark_db_objects)", unit="short"),
+                "Data": Query(stored("data_bytes"), unit="bytes"),
+                "On disk": Query(stored("storage_bytes"), unit="bytes"),
+                "Indexes": Query(stored("index_bytes"), unit="bytes"),
+                "Collections": Query(stored("collections"), unit="short"),
+                "Documents": Query(stored("objects"), unit="short"),
             },
             width=16,
         ),

@@ -1,24 +1,48 @@
 """The first click of the one on call: is anything wrong, and where?"""
 
 import grafana
-from model import Dashboard, Query, Row, falling, graph, limit, rising, stat, table
-from source.shared import ALERT, BURN, BY_SET, ELECTION, SET, SETS, SNAPSHOT, burn_queries
+from model import NEUTRAL, Dashboard, Query, Row, falling, graph, limit, rising, stat, table
+from source.shared import (
+    ALERT,
+    ALL_DOWN,
+    BURN,
+    BY_SET,
+    DAMAGE,
+    ELECTION,
+    FEWEST_VOTERS,
+    HAS_PRIMARY,
+    KNOWN,
+    LAG,
+    LEASES,
+    NOTHING,
+    SET,
+    SETS,
+    SET_OR_TARGET,
+    SNAPSHOT,
+    SNAPSHOT_LATE,
+    SPARE_VOTERS,
+    UNBOUNDED,
+    UNLISTED,
+    WINDOW,
+    WORST_SHARE,
+    burn_queries,
+    by_set,
+    judged,
+    unlisted_or,
+)
 
 # Without the rules the watchdog is missing, and then nothing is said instead of 0.
 FIRING = 'ALERTS{product="tidemark",alertstate="firing",alertname!="TidemarkWatchdog"}'
 CRITICAL = FIRING.replace("}", ',severity="critical"}')
-KNOWN = '(0 * count(ALERTS{alertname="TidemarkWatchdog",alertstate="firing"}))'
+WATCHED = '(0 * count(ALERTS{alertname="TidemarkWatchdog",alertstate="firing"}))'
 NO_RULES = "rules not loaded"
 
-SNAPSHOT_AGE = (
-    f'(time() - max by ({BY_SET}) (tidemark_backup_last_success_timestamp_seconds{{kind="snapshot"}}))'
-    f' / max by ({BY_SET}) (tidemark_backup_expected_interval_seconds{{kind="snapshot"}})'
-)
-LEASES = f"sum by ({BY_SET}) (tidemark_archiver_lease_held * on (namespace, cluster, job, instance) group_left (replset) tidemark:set_info)"
-DRILL_AGE = (
-    f"(time() - max by ({BY_SET}) (tidemark_restore_drill_last_success_timestamp_seconds))"
-    f" / max by ({BY_SET}) (tidemark_restore_drill_expected_interval_seconds)"
-)
+DRILL_INTERVAL = f"max by ({BY_SET}) (tidemark_restore_drill_expected_interval_seconds)"
+DRILL_DONE = f"max by ({BY_SET}) (tidemark_restore_drill_last_success_timestamp_seconds)"
+DRILL_LATE = judged(f"max((time() - {DRILL_DONE}) / {DRILL_INTERVAL})", "> 1", unlisted_or(f"{DRILL_INTERVAL} unless {DRILL_DONE}"))
+# As `tidemark:set_info`, but over time.
+EVER_KNOWN = f"group by ({BY_SET}) (last_over_time(tidemark_lineage_info[6h]) or last_over_time(tidemark_replset_self_state[6h]))"
+NOT_KNOWN = "not known of all"
 
 FINE = Row(
     "Is it fine?",
@@ -26,7 +50,7 @@ FINE = Row(
         stat(
             "Critical alerts",
             "Alerts that page and fire now.",
-            f"count({CRITICAL}) or {KNOWN}",
+            f"count({CRITICAL}) or {WATCHED}",
             steps=rising(red=1),
             unknown=NO_RULES,
             alerts=("TidemarkWatchdog",),
@@ -34,17 +58,18 @@ FINE = Row(
         ),
         stat(
             "Sets that vanished",
-            "Replica sets that were scraped within the last six hours and are not any more: nothing watches them.",
-            f"count(group by ({BY_SET}) (last_over_time(tidemark_replset_self_state[6h]))) - count(group by ({BY_SET}) (tidemark_replset_self_state))",
+            "Replica sets that sidecars knew within the last six hours and none knows now: nothing watches them.",
+            f"count({EVER_KNOWN}) - count({KNOWN})",
             steps=rising(red=1),
             unknown="nothing is scraped",
             alerts=("MetricsMissing",),
         ),
         stat(
             "Sets without a primary",
-            "No member knows a primary: all writes fail.",
-            "sum(tidemark:replset_has_primary:max == bool 0)",
+            "No member knows a primary, or no server of the set answers: all writes fail.",
+            judged(f"sum({HAS_PRIMARY} == bool 0)", "> 0", f"{KNOWN} unless {HAS_PRIMARY}"),
             steps=rising(red=1),
+            unknown=NOT_KNOWN,
             alerts=("ReplsetNoPrimary",),
         ),
         stat(
@@ -57,8 +82,10 @@ FINE = Row(
         stat(
             "Voters to spare",
             "Healthy voting members beyond a majority, in the set with the fewest. At 0 the loss of one more stops all writes.",
-            "min(tidemark:replset_healthy_voters:max - floor(tidemark:replset_voters:max / 2) - 1)",
+            FEWEST_VOTERS,
+            mappings=ALL_DOWN,
             steps=falling(orange=1, red=0),
+            unknown=NOT_KNOWN,
             alerts=("ReplsetMajorityAtRisk",),
         ),
         stat(
@@ -74,31 +101,32 @@ FINE = Row(
         stat(
             "Recovery point / objective",
             "Archive lag as a share of its objective, in the worst set: beyond 100 % a disaster loses more than allowed.",
-            "max(tidemark:archive_lag_seconds:max / clamp_min(tidemark:rpo_target_seconds:max, 1))",
+            WORST_SHARE,
             "percentunit",
+            mappings=UNBOUNDED,
             steps=rising(1, limit("stalled_factor")),
-            unknown="nobody archives",
+            unknown=NOT_KNOWN,
             alerts=("ArchiveStalled", "RpoBudgetBurn"),
         ),
         stat(
             "Sets that nobody archives",
             "No sidecar of the set holds the archiver lease.",
-            f"sum(({LEASES}) == bool 0)",
+            f"sum({LEASES} == bool 0)",
             steps=rising(red=1),
             alerts=("ArchiverLeaseCount",),
         ),
         stat(
             "Sets without a restorable moment",
-            "The archive holds no snapshot with its oplog. Only sets whose archive was listed.",
-            f"sum(max by ({BY_SET}) (tidemark_pitr_windows) == bool 0)",
+            "The archive holds no snapshot with its oplog. What the archive of a set holds is not known before it was listed, nor while nobody archives.",
+            judged(f"sum(max by ({BY_SET}) (tidemark_pitr_windows) == bool 0)", "> 0", UNLISTED),
             steps=rising(red=1),
-            unknown="not known",
+            unknown=NOT_KNOWN,
             alerts=("NothingRestorable",),
         ),
         stat(
             "Snapshot age / interval",
             "Age of the newest snapshot as a share of the interval of its schedule, in the worst set.",
-            f"max({SNAPSHOT_AGE})",
+            SNAPSHOT_LATE,
             "percentunit",
             steps=rising(limit("overdue_warning_factor"), limit("overdue_critical_factor")),
             unknown="never, or not known",
@@ -108,15 +136,15 @@ FINE = Row(
         stat(
             "Damage in archives",
             "Objects that verification found to be missing, foreign or damaged.",
-            f"sum(max by ({BY_SET}) (tidemark_backup_verify_findings))",
+            DAMAGE,
             steps=rising(red=1),
-            unknown="not verified",
+            unknown="not all verified",
             alerts=("BackupVerifyFindings",),
         ),
         stat(
             "Drill age / interval",
             "Age of the last drill that passed as a share of its interval, in the worst set.",
-            f"max({DRILL_AGE})",
+            DRILL_LATE,
             "percentunit",
             steps=rising(1, limit("drill_overdue_factor")),
             unknown="no drill, or no interval",
@@ -144,22 +172,22 @@ WHERE = Row(
     (
         table(
             "Replica sets",
-            "One line for each set; what is absent is not known. The names link to the set, the archive lag to its backups.",
+            "One line for each set that any sidecar knows, whether or not somebody archives it; what is absent is not known. "
+            "The names link to the set, the archive lag to its backups.",
             {
-                "Primary": Query("tidemark:replset_has_primary:max", unit="short", mappings=((0, "NO", "red"), (1, "yes", "green"))),
-                "Spare voters": Query(
-                    "tidemark:replset_healthy_voters:max - floor(tidemark:replset_voters:max / 2) - 1", steps=falling(orange=1, red=0)
-                ),
+                "Primary": Query(HAS_PRIMARY, unit="short", mappings=((0, "NO", "red"), (1, "yes", "green"))),
+                "Spare voters": Query(SPARE_VOTERS, mappings=ALL_DOWN, steps=falling(orange=1, red=0)),
                 "Excess lag": Query(
                     f"max by ({BY_SET}) (tidemark:replset_excess_lag_seconds:max)",
                     unit="s",
                     steps=rising(limit("lag_warning_seconds"), limit("lag_critical_seconds")),
                 ),
                 "Oplog window": Query("tidemark:oplog_window_seconds:max", unit="s"),
-                "Archive lag": Query("tidemark:archive_lag_seconds:max", unit="s"),
+                "Archivers": Query(LEASES, mappings=((0, "NOBODY", "red"), (1, "one", "green")), steps=rising(2)),
+                "Archive lag": Query(LAG, unit="s", mappings=UNBOUNDED, steps=NEUTRAL),
                 "Objective": Query("tidemark:rpo_target_seconds:max", unit="s"),
                 "Oplog headroom": Query("tidemark:oplog_headroom_seconds:min", unit="s"),
-                "Restore window": Query("tidemark:pitr_window_seconds:max", unit="s", empty="nothing can be restored yet"),
+                "Restore window": Query(WINDOW, unit="s", mappings=NOTHING, steps=NEUTRAL, empty="no archive was listed"),
                 "Snapshot age": Query(
                     f'time() - max by ({BY_SET}) (tidemark_backup_last_success_timestamp_seconds{{kind="snapshot"}})', unit="s"
                 ),
@@ -231,7 +259,7 @@ TRENDS = Row(
         ),
         graph(
             "Archive lag",
-            "Committed writes of so many seconds are not in the archive.",
+            "Committed writes of so many seconds are not in the archive. Without a line nobody archives.",
             (("tidemark:archive_lag_seconds:max", SET),),
             "s",
             alerts=("ArchiveStalled",),
@@ -239,18 +267,13 @@ TRENDS = Row(
         graph(
             "Operations",
             "Operations of clients.",
-            (('sum by (namespace, cluster) (rate(tidemark_ops_total{source="client"}[$__rate_interval]))', "{{namespace}} {{cluster}}"),),
+            ((by_set("sum", 'rate(tidemark_ops_total{source="client"}[$__rate_interval])'), SET_OR_TARGET),),
             "ops",
         ),
         graph(
             "Free disk",
-            "Free share of the fullest volume of each cluster.",
-            (
-                (
-                    "min by (namespace, cluster) (tidemark_data_volume_free_bytes / tidemark_data_volume_size_bytes)",
-                    "{{namespace}} {{cluster}}",
-                ),
-            ),
+            "Free share of the fullest volume of each set.",
+            ((by_set("min", "tidemark_data_volume_free_bytes / tidemark_data_volume_size_bytes"), SET_OR_TARGET),),
             "percentunit",
             steps=falling(limit("disk_warning_ratio"), limit("disk_critical_ratio")),
             alerts=("DiskFilling",),
@@ -258,14 +281,14 @@ TRENDS = Row(
         ),
         table(
             "Versions of mongod",
-            "More than one version or feature compatibility version in a cluster: an upgrade is not finished.",
-            {"Servers": Query("count by (namespace, cluster, version, edition, storage_engine, fcv) (tidemark_mongod_info)")},
+            "More than one version or feature compatibility version in a set: an upgrade is not finished.",
+            {"Servers": Query(by_set("count", "tidemark_mongod_info", "version", "edition", "storage_engine", "fcv"))},
             width=8,
         ),
         table(
             "Versions of Tidemark",
             "Sidecars and node agents by version.",
-            {"Processes": Query("count by (job, namespace, version) (tidemark_build_info)")},
+            {"Processes": Query("count by (job, namespace, cluster, version) (tidemark_build_info)")},
             width=8,
         ),
     ),

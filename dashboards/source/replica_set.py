@@ -3,10 +3,14 @@
 from model import Dashboard, Query, Row, falling, graph, limit, rising, stat, states, table
 from source.shared import (
     ALERT,
+    ALL_DOWN,
     BURN,
     BY_SET,
     ELECTION,
+    FEWEST_VOTERS,
+    HAS_PRIMARY,
     INSTANCE,
+    KNOWN,
     MEMBER,
     MEMBER_STATES,
     MEMBERS,
@@ -16,6 +20,7 @@ from source.shared import (
     TARGET,
     YES_NO,
     burn_queries,
+    judged,
 )
 
 LAG = rising(limit("lag_warning_seconds"), limit("lag_critical_seconds"))
@@ -24,6 +29,7 @@ WINDOW = "tidemark_oplog_last_timestamp_seconds - tidemark_oplog_first_timestamp
 ONE_MEMBER = ("member",)
 ONE_TARGET = ("instance",)
 PRIMARY = "and on (namespace, cluster, job, instance) (tidemark_replset_self_state == 1)"
+ELECTED = f"max by ({BY_SET}) (tidemark_replset_election_last_timestamp_seconds)"
 NEWER = "the server is older than 8.0"
 NO_SYNC = "no member is being synchronised"
 ALONE = "the set has one member"
@@ -38,8 +44,8 @@ FINE = Row(
     (
         stat(
             "Primary",
-            "Whether any member knows a primary; without one all writes fail.",
-            "min(tidemark:replset_has_primary:max)",
+            "Whether any member knows a primary; without one, and while no server of a set answers, all writes fail. In the worst set.",
+            judged(f"min({HAS_PRIMARY})", "== 0", f"{KNOWN} unless {HAS_PRIMARY}"),
             mappings=((0, "NO PRIMARY", "red"), (1, "there", "green")),
             steps=falling(red=1),
             alerts=("ReplsetNoPrimary",),
@@ -55,7 +61,8 @@ FINE = Row(
         stat(
             "Voters to spare",
             "Healthy voting members beyond a majority. At 0 the loss of one more stops all writes; a set of one member has none to spare.",
-            "min(tidemark:replset_healthy_voters:max - floor(tidemark:replset_voters:max / 2) - 1)",
+            FEWEST_VOTERS,
+            mappings=ALL_DOWN,
             steps=falling(orange=1, red=0),
             alerts=("ReplsetMajorityAtRisk",),
         ),
@@ -71,7 +78,11 @@ FINE = Row(
         stat(
             "Majority commit lag",
             "How far the majority is behind the primary: writes with w:majority wait for it, and nothing beyond it is archived.",
-            "max(tidemark:majority_commit_lag_seconds:max)",
+            judged(
+                "max(tidemark:majority_commit_lag_seconds:max)",
+                f"> {limit('writes_lag_seconds'):g}",
+                f"{KNOWN} unless tidemark:majority_commit_lag_seconds:max",
+            ),
             "s",
             steps=rising(limit("writes_lag_seconds"), limit("majority_lag_seconds")),
             alerts=("MajorityCommitStalled",),
@@ -285,8 +296,8 @@ ELECTIONS = Row(
         ),
         stat(
             "Primary since",
-            "Time since the current primary was elected.",
-            f"min(time() - max by ({BY_SET}) (tidemark_replset_election_last_timestamp_seconds))",
+            "Time since the newest primary was elected. Not shown while a chosen set has none.",
+            f"min(time() - {ELECTED}) unless on () ({KNOWN} unless {ELECTED})",
             "s",
             height=8,
             unknown="no primary",
@@ -296,11 +307,11 @@ ELECTIONS = Row(
             "By the member that called them, with the reason.",
             (
                 (
-                    "sum by (pod, instance, reason) (increase(tidemark_replset_elections_called_total[$__rate_interval]))",
+                    "sum by (namespace, cluster, pod, instance, reason) (increase(tidemark_replset_elections_called_total[$__rate_interval]))",
                     f"{TARGET} called: {{{{reason}}}}",
                 ),
                 (
-                    "sum by (pod, instance, reason) (increase(tidemark_replset_elections_succeeded_total[$__rate_interval]))",
+                    "sum by (namespace, cluster, pod, instance, reason) (increase(tidemark_replset_elections_succeeded_total[$__rate_interval]))",
                     f"{TARGET} won: {{{{reason}}}}",
                 ),
             ),

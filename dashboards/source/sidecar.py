@@ -1,7 +1,7 @@
 """The watchers themselves: can the other dashboards be believed?"""
 
 from model import Dashboard, Query, Row, graph, limit, rising, stat, states, table
-from source.shared import ALERT, INSTANCE, SETS, TARGET, YES_NO
+from source.shared import ALERT, BY_LOG, INSTANCE, LOG, SETS, SET_OR_TARGET, TARGET, YES_NO, by_set
 
 SCRAPED = "up and on (job) group by (job) (last_over_time(tidemark_build_info[6h]))"
 STALE = "(time() - tidemark_collector_last_success_timestamp_seconds) / tidemark_collector_interval_seconds"
@@ -141,7 +141,7 @@ COLLECTORS = Row(
         graph(
             "Commands to mongod",
             "What watching costs the server.",
-            (("sum by (command, outcome) (rate(tidemark_mongo_commands_total[$__rate_interval]))", "{{command}} {{outcome}}"),),
+            ((by_set("sum", "rate(tidemark_mongo_commands_total[$__rate_interval])", "command", "outcome"), f"{SET_OR_TARGET} {{{{command}}}} {{{{outcome}}}}"),),
             "ops",
         ),
         graph(
@@ -149,7 +149,7 @@ COLLECTORS = Row(
             "Refused or unanswered.",
             (
                 (
-                    'sum by (pod, instance, command) (rate(tidemark_mongo_commands_total{outcome="failed"}[$__rate_interval]))',
+                    'sum by (namespace, cluster, pod, instance, command) (rate(tidemark_mongo_commands_total{outcome="failed"}[$__rate_interval]))',
                     f"{TARGET} {{{{command}}}}",
                 ),
             ),
@@ -172,7 +172,7 @@ COLLECTORS = Row(
         graph(
             "Series left out by metric",
             "Because there were too many.",
-            (("sum by (metric) (increase(tidemark_series_dropped_total[$__rate_interval]))", "{{metric}}"),),
+            ((by_set("sum", "increase(tidemark_series_dropped_total[$__rate_interval])", "metric"), f"{SET_OR_TARGET} {{{{metric}}}}"),),
             bars=True,
             alerts=("SeriesCapHit",),
         ),
@@ -226,7 +226,7 @@ AGENTS = Row(
         graph(
             "Lines",
             "By what became of them.",
-            (("sum by (result) (rate(tidemark_log_lines_total[$__rate_interval]))", "{{result}}"),),
+            ((f"sum by ({BY_LOG}, result) (rate(tidemark_log_lines_total[$__rate_interval]))", f"{LOG} {{{{result}}}}"),),
             "ops",
             empty=NO_AGENT,
         ),

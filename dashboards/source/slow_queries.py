@@ -1,11 +1,11 @@
 """For developers and database administrators: is it slow, what is slow, why?"""
 
 from model import Dashboard, Query, Row, Variable, graph, heatmap, limit, rising, stat, table
-from source.shared import ALERT, BURN, ELECTION, INSTANCE, POD, SETS, TARGET, burn_queries
+from source.shared import ALERT, BURN, BY_LOG, ELECTION, INSTANCE, LOG, POD, SETS, SET_OR_TARGET, TARGET, burn_queries, by_set
 
 DB = Variable("db", "Database", "tidemark_slow_ops_total", empty="nothing was slow")
 BOUND = limit("latency_bound")
-NAMESPACE = "{{db}}.{{coll}}"
+NAMESPACE = f"{LOG} {{{{db}}}}.{{{{coll}}}}"
 # The command around updates and deletes; each slow statement in it has a line of its own.
 ONCE = '{op!="write_command"}'
 NO_SLOW = "nothing was slow, or no node agent follows the logs"
@@ -14,12 +14,17 @@ RECENT = "8.0 and newer only"
 
 def quantile(q, metric="tidemark_op_latency_seconds", types="read|write"):
     equal = "=~" if "|" in types else "="
-    return f'histogram_quantile({q}, sum by (type, le) (rate({metric}_bucket{{type{equal}"{types}"}}[$__rate_interval])))'
+    buckets = f'rate({metric}_bucket{{type{equal}"{types}"}}[$__rate_interval])'
+    return f"histogram_quantile({q}, {by_set('sum', buckets, 'type', 'le')})"
 
 
 def rate(metric, by="db, coll", matchers=ONCE):
-    grouped = f"sum by ({by}) " if by else "sum"
-    return f"{grouped}(rate(tidemark_{metric}{matchers}[$__rate_interval]))"
+    grouped = f"{BY_LOG}, {by}" if by else BY_LOG
+    return f"sum by ({grouped}) (rate(tidemark_{metric}{matchers}[$__rate_interval]))"
+
+
+def over_servers(metric, *labels):
+    return by_set("sum", f"rate(tidemark_{metric}[$__rate_interval])", *labels)
 
 
 def top(metric, by="db, coll", matchers=ONCE):
@@ -27,8 +32,9 @@ def top(metric, by="db, coll", matchers=ONCE):
 
 
 SLOW_SHARE = (
-    f'1 - sum(rate(tidemark_op_latency_seconds_bucket{{type=~"read|write",le="{BOUND:g}"}}[$__rate_interval]))'
-    ' / (sum(rate(tidemark_op_latency_seconds_count{type=~"read|write"}[$__rate_interval])) > 0)'
+    "1 - "
+    + by_set("sum", f'rate(tidemark_op_latency_seconds_bucket{{type=~"read|write",le="{BOUND:g}"}}[$__rate_interval])')
+    + f""" / ({by_set("sum", 'rate(tidemark_op_latency_seconds_count{type=~"read|write"}[$__rate_interval])')} > 0)"""
 )
 IDLE = "nobody reads or writes"
 
@@ -37,19 +43,19 @@ FINE = Row(
     (
         stat(
             f"Slower than {BOUND:g} s",
-            "Share of all reads and writes, waiting included, from the histograms of the server: fast operations count as well.",
-            SLOW_SHARE,
+            "Share of all reads and writes, waiting included, from the histograms of the server: fast operations count as well. In the worst set.",
+            f"max({SLOW_SHARE})",
             "percentunit",
             steps=rising(round(1 - limit("latency_objective"), 6), round(14.4 * (1 - limit("latency_objective")), 6)),
             alerts=("LatencyBudgetBurn",),
             decimals=2,
             empty=IDLE,
         ),
-        stat("99th percentile", "Of reads and of writes.", ((quantile(0.99), "{{type}}"),), "s", empty=IDLE),
+        stat("99th percentile", "Of reads and of writes, in the worst set.", ((f"max by (type) ({quantile(0.99)})", "{{type}}"),), "s", empty=IDLE),
         stat(
             "Documents read for each returned",
-            "High: queries without a fitting index, also where none is slow enough for the log.",
-            "sum(rate(tidemark_docs_examined_total[$__rate_interval])) / clamp_min(sum(rate(tidemark_docs_returned_total[$__rate_interval])), 1)",
+            "High: queries without a fitting index, also where none is slow enough for the log. In the worst set.",
+            f"max({over_servers('docs_examined_total')} / clamp_min({over_servers('docs_returned_total')}, 1))",
             steps=rising(100, limit("scan_ratio")),
             alerts=("QueryScanRatioHigh",),
         ),
@@ -88,29 +94,29 @@ ALL = Row(
     (
         graph(
             "Latency of reads",
-            "Of all reads at the chosen instances.",
-            tuple((quantile(q, types="read"), name) for q, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))),
+            "Of the reads at the chosen instances, by set.",
+            tuple((quantile(q, types="read"), f"{SET_OR_TARGET} {name}") for q, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))),
             "s",
             empty=IDLE,
         ),
         graph(
             "Latency of writes",
-            "Of all writes at the chosen instances.",
-            tuple((quantile(q, types="write"), name) for q, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))),
+            "Of the writes at the chosen instances, by set.",
+            tuple((quantile(q, types="write"), f"{SET_OR_TARGET} {name}") for q, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))),
             "s",
             empty=IDLE,
         ),
         graph(
             "Latency of commands and transactions",
             "99th percentile.",
-            ((quantile(0.99, types="command|transaction"), "{{type}} 99 %"),),
+            ((quantile(0.99, types="command|transaction"), f"{SET_OR_TARGET} {{{{type}}}} 99 %"),),
             "s",
             empty="there are none",
         ),
         graph(
             f"Slower than {BOUND:g} s over time",
             "Share of reads and writes; the line is the objective.",
-            ((SLOW_SHARE, "share"),),
+            ((SLOW_SHARE, SET_OR_TARGET),),
             "percentunit",
             steps=rising(round(1 - limit("latency_objective"), 6)),
             alerts=("LatencyBudgetBurn",),
@@ -120,13 +126,13 @@ ALL = Row(
         graph(
             "Time at work",
             f"99th percentile without waiting for locks, tickets and write concern; {RECENT}. Far below the latency: operations wait.",
-            ((quantile(0.99, "tidemark_op_working_seconds", "read|write|command"), "{{type}} 99 %"),),
+            ((quantile(0.99, "tidemark_op_working_seconds", "read|write|command"), f"{SET_OR_TARGET} {{{{type}}}} 99 %"),),
             "s",
             empty="the server is older than 8.0",
         ),
         heatmap(
             "Distribution of reads and writes",
-            "How many took how long.",
+            "How many took how long, at all chosen instances together.",
             (('sum by (le) (increase(tidemark_op_latency_seconds_bucket{type=~"read|write"}[$__rate_interval]))', "{{le}}"),),
             "s",
         ),
@@ -135,8 +141,8 @@ ALL = Row(
             "Seconds that operations took, divided by their number.",
             (
                 (
-                    "sum by (type) (rate(tidemark_op_latency_seconds_sum[$__rate_interval])) / (sum by (type) (rate(tidemark_op_latency_seconds_count[$__rate_interval])) > 0)",
-                    "{{type}}",
+                    f"{over_servers('op_latency_seconds_sum', 'type')} / ({over_servers('op_latency_seconds_count', 'type')} > 0)",
+                    f"{SET_OR_TARGET} {{{{type}}}}",
                 ),
             ),
             "s",
@@ -144,16 +150,16 @@ ALL = Row(
         graph(
             "Operations",
             "Per second, by kind.",
-            (("sum by (type) (rate(tidemark_op_latency_seconds_count[$__rate_interval]))", "{{type}}"),),
+            ((over_servers("op_latency_seconds_count", "type"), f"{SET_OR_TARGET} {{{{type}}}}"),),
             "ops",
         ),
         graph(
             "Documents and keys",
             "Examined against returned.",
             (
-                ("sum(rate(tidemark_docs_examined_total[$__rate_interval]))", "documents examined"),
-                ("sum(rate(tidemark_keys_examined_total[$__rate_interval]))", "keys examined"),
-                ("sum(rate(tidemark_docs_returned_total[$__rate_interval]))", "documents returned"),
+                (over_servers("docs_examined_total"), f"{SET_OR_TARGET} documents examined"),
+                (over_servers("keys_examined_total"), f"{SET_OR_TARGET} keys examined"),
+                (over_servers("docs_returned_total"), f"{SET_OR_TARGET} documents returned"),
             ),
             "ops",
         ),
@@ -174,11 +180,11 @@ ALL = Row(
             "Collection scans and sorts",
             "Scans of whole collections (tailable cursors scan by nature), sorts without an index, sorts that spilled to disk (6.2 and newer).",
             (
-                ("sum by (kind) (rate(tidemark_collscans_total[$__rate_interval]))", "scans: {{kind}}"),
-                ("sum(rate(tidemark_sort_in_memory_total[$__rate_interval]))", "sorts in memory"),
+                (over_servers("collscans_total", "kind"), f"{SET_OR_TARGET} scans: {{{{kind}}}}"),
+                (over_servers("sort_in_memory_total"), f"{SET_OR_TARGET} sorts in memory"),
                 (
-                    "sum(rate(tidemark_sort_spills_total[$__rate_interval]))",
-                    "sorts that spilled",
+                    over_servers("sort_spills_total"),
+                    f"{SET_OR_TARGET} sorts that spilled",
                     None,
                     None,
                     (),
@@ -204,12 +210,12 @@ NOW = Row(
         graph(
             "Operations that run for long",
             "One runaway report, or hundreds of stalled requests?",
-            (("sum by (threshold) (tidemark_current_ops_over_threshold)", "{{threshold}} s and longer"),),
+            ((by_set("sum", "tidemark_current_ops_over_threshold", "threshold"), f"{SET_OR_TARGET} {{{{threshold}}}} s and longer"),),
         ),
         graph(
             "Operations that wait",
             "For a lock: somebody holds it. For flow control: the majority is slow.",
-            (("sum by (reason) (tidemark_current_ops_waiting)", "{{reason}}"),),
+            ((by_set("sum", "tidemark_current_ops_waiting", "reason"), f"{SET_OR_TARGET} {{{{reason}}}}"),),
         ),
         table(
             "Where they run",
@@ -289,7 +295,7 @@ SLOW = Row(
         graph(
             "Number by plan",
             "COLLSCAN: a whole collection was read.",
-            ((rate("slow_ops_total", "plan"), "{{plan}}"),),
+            ((rate("slow_ops_total", "plan"), f"{LOG} {{{{plan}}}}"),),
             "ops",
             stacked=True,
             empty=NO_SLOW,
@@ -298,8 +304,8 @@ SLOW = Row(
             "Where the time went",
             "Seconds per second, waits stacked. The dashed line is all of the time; servers before 8.0 do not say how much of it was work.",
             (
-                *((rate(f"slow_op_{part}_seconds_total", ""), name) for part, name in WAITS),
-                (rate("slow_op_duration_seconds_sum", ""), "all of it"),
+                *((rate(f"slow_op_{part}_seconds_total", ""), f"{LOG} {name}") for part, name in WAITS),
+                (rate("slow_op_duration_seconds_sum", ""), f"all of it {LOG}"),
             ),
             "none",
             width=12,
@@ -310,7 +316,7 @@ SLOW = Row(
         graph(
             "What the work was",
             "Parts of the time at work; they may overlap, so they are not stacked.",
-            tuple((rate(f"slow_op_{part}_seconds_total", ""), name) for part, name in INSIDE),
+            tuple((rate(f"slow_op_{part}_seconds_total", ""), f"{LOG} {name}") for part, name in INSIDE),
             "none",
             width=12,
             empty=NO_SLOW,
@@ -320,8 +326,8 @@ SLOW = Row(
             "Duration of slow operations by kind.",
             (
                 (
-                    f"histogram_quantile(0.95, sum by (op, le) (rate(tidemark_slow_op_duration_seconds_bucket{ONCE}[$__rate_interval])))",
-                    "{{op}}",
+                    f"histogram_quantile(0.95, sum by ({BY_LOG}, op, le) (rate(tidemark_slow_op_duration_seconds_bucket{ONCE}[$__rate_interval])))",
+                    f"{LOG} {{{{op}}}}",
                 ),
             ),
             "s",
@@ -330,7 +336,7 @@ SLOW = Row(
         graph(
             "Collection scans in 15 minutes",
             "Slow ones, by collection. The alert wants that there were none the day before.",
-            (('sum by (db, coll) (increase(tidemark_slow_ops_total{plan="COLLSCAN",op!="write_command"}[15m]))', NAMESPACE),),
+            ((f'sum by ({BY_LOG}, db, coll) (increase(tidemark_slow_ops_total{{plan="COLLSCAN",op!="write_command"}}[15m]))', NAMESPACE),),
             "short",
             steps=rising(limit("collscans")),
             alerts=("NewCollscan",),
@@ -363,14 +369,14 @@ SLOW = Row(
         graph(
             "What was noted",
             "Sorts without index, spills to disk, several plans tried, replanned, errors. An update counts again with the command around it.",
-            ((rate("slow_op_flags_total", "flag", ""), "{{flag}}"),),
+            ((rate("slow_op_flags_total", "flag", ""), f"{LOG} {{{{flag}}}}"),),
             "ops",
             empty=NO_SLOW,
         ),
         graph(
             "Conflicts and yields",
             "Write conflicts and yields of slow operations.",
-            ((rate("slow_op_write_conflicts_total", ""), "write conflicts"), (rate("slow_op_yields_total", ""), "yields")),
+            ((rate("slow_op_write_conflicts_total", ""), f"{LOG} write conflicts"), (rate("slow_op_yields_total", ""), f"{LOG} yields")),
             "ops",
             empty=NO_SLOW,
         ),
@@ -385,7 +391,7 @@ SLOW = Row(
 
 
 def per_shape(metric):
-    return f"sum by (shape, db, coll, op) (increase(tidemark_slow_shape_{metric}_total{ONCE}[$__range]))"
+    return f"sum by ({BY_LOG}, shape, db, coll, op) (increase(tidemark_slow_shape_{metric}_total{ONCE}[$__range]))"
 
 
 HEAVIEST = f"topk(25, {per_shape('seconds')})"
@@ -411,7 +417,7 @@ SHAPES = Row(
         graph(
             "Time by shape",
             "Seconds per second; the ten heaviest.",
-            ((top("slow_shape_seconds_total", "shape, db, coll, op"), "{{shape}} {{db}}.{{coll}} {{op}}"),),
+            ((top("slow_shape_seconds_total", "shape, db, coll, op"), f"{LOG} {{{{shape}}}} {{{{db}}}}.{{{{coll}}}} {{{{op}}}}"),),
             "none",
             width=12,
             stacked=True,
@@ -422,9 +428,9 @@ SHAPES = Row(
             "Of the last hour, divided by the average of the day before it. Only shapes that take noticeable time.",
             (
                 (
-                    f'(sum by (shape, db, coll) (increase(tidemark_slow_shape_seconds_total{{shape!="__other__"}}[1h])) / 3600 > {limit("shape_seconds"):g})'
-                    ' / (sum by (shape, db, coll) (increase(tidemark_slow_shape_seconds_total{shape!="__other__"}[1d] offset 1h)) / 86400 > 0)',
-                    "{{shape}} {{db}}.{{coll}}",
+                    f'(sum by ({BY_LOG}, shape, db, coll) (increase(tidemark_slow_shape_seconds_total{{shape!="__other__"}}[1h])) / 3600 > {limit("shape_seconds"):g})'
+                    f' / (sum by ({BY_LOG}, shape, db, coll) (increase(tidemark_slow_shape_seconds_total{{shape!="__other__"}}[1d] offset 1h)) / 86400 > 0)',
+                    f"{LOG} {{{{shape}}}} {{{{db}}}}.{{{{coll}}}}",
                 ),
             ),
             "none",
@@ -442,7 +448,7 @@ HONEST = Row(
         graph(
             "Lines of the logs",
             "By what became of them: `malformed`, `oversize` and `not_utf8` were not counted as operations.",
-            (("sum by (result) (rate(tidemark_log_lines_total[$__rate_interval]))", "{{result}}"),),
+            ((f"sum by ({BY_LOG}, result) (rate(tidemark_log_lines_total[$__rate_interval]))", f"{LOG} {{{{result}}}}"),),
             "ops",
             empty=NO_SLOW,
         ),
@@ -450,8 +456,8 @@ HONEST = Row(
             "Counted as `__other__`",
             "Slow operations per second beyond the limits of collections and shapes.",
             (
-                ("sum(rate(tidemark_slow_namespaces_overflow_total[$__rate_interval]))", "collections"),
-                ("sum(rate(tidemark_slow_shapes_overflow_total[$__rate_interval]))", "shapes"),
+                (rate("slow_namespaces_overflow_total", "", ""), f"{LOG} collections"),
+                (rate("slow_shapes_overflow_total", "", ""), f"{LOG} shapes"),
             ),
             "ops",
             empty=NO_SLOW,
@@ -460,13 +466,13 @@ HONEST = Row(
             "Shapes",
             "Shapes with series of their own, and those that lost theirs; numbers of one that goes are dropped.",
             (
-                ("sum by (namespace, pod) (tidemark_slow_shapes_tracked)", "{{namespace}} {{pod}} tracked"),
+                ("sum by (namespace, cluster, pod) (tidemark_slow_shapes_tracked)", "{{namespace}} {{pod}} tracked"),
                 (
-                    "sum by (namespace, pod) (increase(tidemark_slow_shape_evictions_total[$__rate_interval]))",
+                    "sum by (namespace, cluster, pod) (increase(tidemark_slow_shape_evictions_total[$__rate_interval]))",
                     "{{namespace}} {{pod}} shapes that went",
                 ),
                 (
-                    "sum by (namespace, pod) (increase(tidemark_slow_namespace_evictions_total[$__rate_interval]))",
+                    "sum by (namespace, cluster, pod) (increase(tidemark_slow_namespace_evictions_total[$__rate_interval]))",
                     "{{namespace}} {{pod}} collections that went",
                 ),
             ),
