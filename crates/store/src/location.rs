@@ -1,7 +1,7 @@
 //! From the URL an operator writes to a store. Refuses what it does not understand instead of guessing: an archive in
 //! the wrong folder is found out on the day it is needed.
 
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
 use url::Url;
@@ -80,6 +80,10 @@ fn folder_of(text: &str) -> Result<PathBuf> {
     let path = url.to_file_path().map_err(|()| invalid("it is not the path of a folder".into()))?;
     if path.as_os_str().as_encoded_bytes().contains(&0) {
         return Err(invalid("a path cannot hold a zero byte".into()));
+    }
+    // The parser resolves `..` between slashes, but not beside one that is written as %2F.
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(invalid("its path leads upwards; write it without `..`".into()));
     }
     if path.parent().is_none() {
         return Err(invalid("it is the root of the file system; name a folder".into()));
@@ -204,6 +208,9 @@ mod tests {
             "file:///a ",
             "file:///a%00b",
             "file:///..",
+            "file:///..%2F",
+            "file:///a/%2e%2e%2fb",
+            "file:///backup/..%2F..%2Fetc",
         ] {
             assert_eq!(refusal(url).kind(), ErrorKind::InvalidUrl, "{url:?}");
         }

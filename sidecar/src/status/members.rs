@@ -142,7 +142,9 @@ impl<'a> Found<'a> {
     /// What the configuration says about a member.
     fn info(&self, member: &str, label: &str) -> Option<&'a str> {
         let at = known::REPLSET_MEMBER_INFO.labels.iter().position(|name| *name == label)?;
-        let sample = self.of(&known::REPLSET_MEMBER_INFO).find(|sample| sample.labels.get(1).is_some_and(|name| name == member))?;
+        let sample = self
+            .of(&known::REPLSET_MEMBER_INFO)
+            .find(|sample| sample.labels.get(1).is_some_and(|name| name == member))?;
         sample.labels.get(at).map(String::as_str)
     }
 }

@@ -122,7 +122,8 @@ fn voters(report: &StatusReport, found: &mut Vec<Problem>) {
     let healthy = voters().filter(|member| member.healthy == Some(true)).count();
     let is_known = voters().all(|member| member.healthy.is_some());
     if is_known && voters().count() >= 3 && healthy <= voters().count() / 2 + 1 {
-        let what = format!("{healthy} of {} voters are healthy: one less, and nothing can be written", voters().count());
+        let what =
+            format!("{healthy} of {} voters are healthy: one less, and nothing can be written", voters().count());
         let advice = "Bring the others back before anything else is restarted.";
         found.push(Problem::new(Warning, "ReplsetMajorityAtRisk", what, advice, &[MEMBERS]));
     }

@@ -2,24 +2,31 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{names_in, put};
 use crate::error::{ErrorKind, StoreError};
 use crate::file_system::FileStore;
 use crate::port::{ObjectStore, ObjectStoreExt};
 
+/// Held as long as a disk is used. Between its fork and its exec a process that another test starts has our files open:
+/// what was removed keeps its space, and a disk with a file that is written to stays writable.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 /// A small real file system, unmounted when dropped.
 struct Disk {
     folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Disk {
     /// `None`, with the reason printed, where this process may not mount.
-    fn mount(options: &str) -> Option<Self> {
+    async fn mount(options: &str) -> Option<Self> {
+        let alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()).output();
         match output {
-            Ok(output) if output.status.success() => Some(Self { folder }),
+            Ok(output) if output.status.success() => Some(Self { folder, _alone: alone }),
             Ok(output) => {
                 eprintln!("skipped, cannot mount a tmpfs: {}", String::from_utf8_lossy(&output.stderr).trim());
                 None
@@ -49,7 +56,7 @@ impl Drop for Disk {
 
 #[tokio::test]
 async fn a_full_disk_is_no_space_and_stays_readable() {
-    let Some(disk) = Disk::mount("size=2m") else { return };
+    let Some(disk) = Disk::mount("size=2m").await else { return };
     let store = FileStore::open_or_create(disk.path()).unwrap();
     put(&store, "a/small", "x").await;
 
@@ -89,7 +96,7 @@ async fn a_full_disk_is_no_space_and_stays_readable() {
 
 #[tokio::test]
 async fn a_read_only_disk_is_readable_and_permission_denied_for_writing() {
-    let Some(disk) = Disk::mount("size=2m") else { return };
+    let Some(disk) = Disk::mount("size=2m").await else { return };
     put(&FileStore::open_or_create(disk.path()).unwrap(), "a/b", "x").await;
     disk.remount("ro");
 
@@ -113,7 +120,7 @@ async fn a_read_only_disk_is_readable_and_permission_denied_for_writing() {
 
 #[tokio::test]
 async fn a_folder_on_another_disk_is_refused_with_the_reason() {
-    let Some(disk) = Disk::mount("size=2m") else { return };
+    let Some(disk) = Disk::mount("size=2m").await else { return };
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(disk.path(), folder.path().join("elsewhere")).unwrap();
     let store = FileStore::open(folder.path()).unwrap();
