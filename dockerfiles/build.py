@@ -40,6 +40,8 @@ def given_programs(image: str) -> dict[str, Path]:
         programs = {f"target/release/{name}": target_folder() / "release" / name for name in ("sidecar", "dr-cli")}
     elif image == "mongod":
         programs = {"target/mongod": Path(output_of("scripts/fetch-mongod.sh").splitlines()[-1])}
+    elif image == "object-store":
+        programs = {"target/versitygw": Path(output_of("scripts/fetch-versitygw.sh").splitlines()[-1])}
     else:
         programs = {}
     for path in programs.values():

@@ -189,6 +189,38 @@ class Edge(Promises, unittest.TestCase):
         self.assertIn("nginx", result.stderr)
 
 
+class Prometheus(Promises, unittest.TestCase):
+    name, tag = "prometheus", "dev"
+    largest = 130_000_000
+    shell = True
+
+    def test_its_programs_start(self):
+        for program in ("prometheus", "promtool"):
+            result = self.run_in_image(f"/usr/bin/{program}", "--version")
+            self.assertEqual(result.returncode, 0, result.stderr)
+
+
+class Alertmanager(Promises, unittest.TestCase):
+    name, tag = "alertmanager", "dev"
+    largest = 90_000_000
+    shell = True
+
+    def test_its_programs_start(self):
+        for program in ("prometheus-alertmanager", "amtool"):
+            result = self.run_in_image(f"/usr/bin/{program}", "--version")
+            self.assertEqual(result.returncode, 0, result.stderr)
+
+
+class ObjectStore(Promises, unittest.TestCase):
+    name, tag = "object-store", "dev"
+    largest = 90_000_000
+    shell = True
+
+    def test_it_starts(self):
+        result = self.run_in_image("/usr/local/bin/versitygw", "--version")
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+
 class Dockerfiles(unittest.TestCase):
     def test_hadolint_has_nothing_to_say(self):
         script = REPOSITORY / "scripts/fetch-hadolint.sh"

@@ -54,7 +54,8 @@ proptest! {
     fn a_changed_document_is_judged_as_the_bson_crate_does(
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0u8..0x80), 1..4)
     ) {
-        let mut bytes = sample();
+        // The tag of the smallest key is no ASCII, and may become a part of a string.
+        let mut bytes: Vec<u8> = sample().into_iter().map(|byte| if byte == 0xFF { 0x7F } else { byte }).collect();
         for (at, byte) in changes {
             let at = at.index(bytes.len() - 4) + 4;
             bytes[at] = byte;
