@@ -106,6 +106,20 @@ async fn run<S: AsRef<OsStr>>(
     Ok(Measured { finished, usage })
 }
 
+/// Seconds that the threads of a `mongod` which serve connections have worked so far: what clients ask of it, without what it
+/// does by itself (checkpoints, eviction). `None`: it has ended.
+pub fn connections_cpu_of(pid: i32) -> Option<f64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let nanoseconds = tasks.flatten().filter_map(|task| {
+        let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        // The first number of `schedstat`: https://docs.kernel.org/scheduler/sched-stats.html
+        let worked = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let worked: u64 = worked.split(' ').next()?.parse().ok()?;
+        name.starts_with("conn").then_some(worked)
+    });
+    Some(Duration::from_nanos(nanoseconds.sum()).as_secs_f64())
+}
+
 /// CPU seconds, user and system, of a running process with all its threads.
 pub fn cpu_of(pid: i32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -225,6 +239,7 @@ mod tests {
         let own = i32::try_from(std::process::id())?;
         assert!(peak_of(own).context("a peak")? >= resident_of(own).context("a size")? / 2);
         assert!(cpu_of(own).is_some());
+        assert_eq!(connections_cpu_of(own), Some(0.0), "no thread here serves connections");
         Ok(())
     }
 }

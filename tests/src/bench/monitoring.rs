@@ -15,7 +15,7 @@ use super::table::{Row, Table};
 use super::{Options, median, primary_pid, progress, server};
 use crate::archive_folder::ArchiveFolder;
 
-use crate::programs::{binary, cpu_of, free_port, page, resident_of, size};
+use crate::programs::{binary, connections_cpu_of, free_port, page, resident_of, size};
 
 const COLLECTIONS: u64 = 1_000;
 const CPU_MILLIS: f64 = 2.0;
@@ -39,8 +39,7 @@ pub async fn measure(options: &Options, table: &mut Table) -> Result<()> {
     frozen(&set, table).await
 }
 
-/// The same server with a sidecar that collects often, and with one that hardly does, in turns: what the server does by itself
-/// comes and goes.
+/// The same server with a sidecar that collects often, and with one that hardly does, in turns.
 async fn collecting(options: &Options, set: &ReplicaSet, collections: u64, table: &mut Table) -> Result<()> {
     let (span, pairs) = if options.quick { (Duration::from_secs(10), 1) } else { (Duration::from_secs(40), PAIRS) };
     // What creating the collections left to do is done in the first run, which does not count.
@@ -81,7 +80,7 @@ async fn collecting(options: &Options, set: &ReplicaSet, collections: u64, table
 }
 
 struct Watched {
-    /// Seconds of `mongod`.
+    /// Seconds of `mongod`'s threads that serve connections: what its checkpoints need comes and goes, and is more.
     cpu: f64,
     collected: f64,
     series: usize,
@@ -94,9 +93,10 @@ async fn server_cpu(set: &ReplicaSet, interval: &str, span: Duration) -> Result<
     // The first snapshot and the first look at sizes are over.
     tokio::time::sleep(Duration::from_secs(10)).await;
     let pid = primary_pid(set)?;
-    let (before, started) = (cpu_of(pid).context("the server ended")?, Instant::now());
+    let cpu = || connections_cpu_of(pid).context("the server ended");
+    let (before, started) = (cpu()?, Instant::now());
     tokio::time::sleep(span).await;
-    let (cpu, elapsed) = (cpu_of(pid).context("the server ended")? - before, started.elapsed().as_secs_f64());
+    let (cpu, elapsed) = (cpu()? - before, started.elapsed().as_secs_f64());
     let scrape = page(port, "/metrics").await?.1;
     Ok(Watched {
         cpu,

@@ -1,0 +1,160 @@
+"""The whole product, installed by one `helm install`, shared by the tests of a class."""
+
+import base64
+import json
+import secrets
+import subprocess
+import time
+import unittest
+
+import functools
+
+from harness.settings import REPOSITORY
+
+from . import store, target
+from .fixture import ClusterTest, Kubernetes
+from .ledger import Api
+
+RELEASE = "shop"
+DATABASE = f"{RELEASE}-mongodb"
+API = f"{RELEASE}-orders-api"
+
+
+@functools.cache
+def prepared_charts() -> None:
+    """The umbrella with the others in it."""
+    subprocess.run(["make", "--no-print-directory", "charts"], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+
+
+def namespace(prefix: str, pod_security: str = "") -> Kubernetes:
+    made = Kubernetes(f"{prefix}-{secrets.token_hex(3)}")
+    labels = {"tidemark/e2e": "true", **({"pod-security.kubernetes.io/enforce": pod_security} if pod_security else {})}
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace, "labels": labels}})
+    return made
+
+
+class Product:
+    """One release in one namespace, with an archive that is elsewhere."""
+
+    def __init__(self, cluster: Kubernetes, archive: str):
+        self.cluster, self.archive = cluster, archive
+        self.node_namespace = f"{cluster.namespace}-node"
+
+    def values(self) -> list[str]:
+        # Node ports are the cluster's, and the agent's namespace is outside of the release's.
+        settings = {
+            "mongodb.archive.url": self.archive.replace(",", "\\,"),
+            "mongodb.archive.credentials.existingSecret": "archive",
+            "tidemark-node.namespace.name": self.node_namespace,
+            "monitoring.nodeNamespace": self.node_namespace,
+        }
+        arguments = ["--values", str(REPOSITORY / "charts/values/local/tidemark.yaml"), "--values", str(target.HERE / "values.yaml")]
+        return arguments + [f"--set-string={name}={value}" for name, value in settings.items()] + ["--set=orders-api.edge.service.nodePort=null"]
+
+    def secret(self) -> None:
+        self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "archive"},
+                            "stringData": {"AWS_ACCESS_KEY_ID": store.ACCESS, "AWS_SECRET_ACCESS_KEY": store.SECRET}})
+
+    def install(self, *more: str, wait: str = "8m") -> float:
+        """Seconds until all is ready."""
+        prepared_charts()
+        self.secret()
+        began = time.monotonic()
+        self.cluster.helm("install", RELEASE, str(REPOSITORY / "charts/tidemark"), "--wait", "--timeout", wait, *self.values(), *more, timeout=600)
+        return time.monotonic() - began
+
+    def upgrade(self, *more: str, wait: str = "8m") -> None:
+        self.cluster.helm("upgrade", RELEASE, str(REPOSITORY / "charts/tidemark"), "--wait", "--timeout", wait, *self.values(), *more, timeout=600)
+
+    def edge(self) -> Api:
+        port = self.cluster.get("service", f"{API}-edge")["spec"]["ports"][0]["nodePort"]
+        address = self.cluster.get("pod", f"{DATABASE}-0")["status"]["hostIP"]
+        return Api(f"http://{address}:{port}")
+
+    def dr(self, *arguments: str, member: int = 0, check: bool = True, timeout: float = 120):
+        return self.cluster.execute(f"{DATABASE}-{member}", "dr-cli", *arguments, container="sidecar", check=check, timeout=timeout)
+
+    def status(self) -> dict:
+        return json.loads(self.dr("status", "--json").stdout)
+
+    def primary(self) -> str:
+        """The pod that is primary, as a member's sidecar has it."""
+        for pod in self.members():
+            answer = self.sidecar(pod, "/status")
+            for member in answer.get("members") or []:
+                if member["state"] == "PRIMARY":
+                    return member["name"].split(".")[0]
+        return ""
+
+    def members(self) -> list[str]:
+        names = self.cluster.kubectl("get", "pods", "--selector=app.kubernetes.io/name=mongodb", "--output=name").stdout.split()
+        return sorted(name.removeprefix("pod/") for name in names if name.startswith(f"pod/{DATABASE}-"))
+
+    def sidecar(self, pod: str, path: str) -> dict:
+        """An answer of the sidecar of a pod, by the way a developer has: a forwarded port."""
+        import urllib.request
+        try:
+            with self.cluster.port_forward(f"pod/{pod}", 9717) as port, urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return json.loads(answer.read())
+        except (OSError, AssertionError):
+            return {}
+
+    def states(self) -> dict[str, str]:
+        """Member to state, as the primary's sidecar (or the first that answers) has it."""
+        for pod in self.members():
+            members = self.sidecar(pod, "/status").get("members")
+            if members:
+                return {member["name"].split(".")[0]: member["state"] for member in members}
+        return {}
+
+    def password(self, user: str) -> str:
+        data = self.cluster.get("secret", f"{DATABASE}-auth")["data"]
+        return base64.b64decode(data[f"password-{user}"]).decode()
+
+    def is_archived_through_now(self) -> bool:
+        """Whether everything that was written before this call is in the archive, soon."""
+        raise NotImplementedError
+
+
+class ProductTest(ClusterTest):
+    """Tests that share one installed product; each leaves it as it found it."""
+
+    product: Product
+    store: Kubernetes
+    more_values: tuple[str, ...] = ()
+    seconds_to_install = 0.0
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.store = namespace("e2e-store")
+        cls.addClassCleanup(cls.store.kubectl, "delete", "namespace", cls.store.namespace, "--wait=false")
+        store.install(cls.store)
+        store.make_bucket(cls.store, "backups")
+        cls.shared = namespace("e2e-shop", "restricted")
+        cls.addClassCleanup(cls.shared.kubectl, "delete", "namespace", cls.shared.namespace, "--wait=false")
+        cls.product = Product(cls.shared, store.url(cls.store, "backups", "shop"))
+        cls.addClassCleanup(cls.remove_release)
+        try:
+            cls.seconds_to_install = cls.product.install(*cls.more_values)
+        except BaseException:
+            print(f"\n=== the namespace when the installation failed\n{cls.shared.report()}\n===", flush=True)
+            raise
+
+    @classmethod
+    def remove_release(cls) -> None:
+        try:
+            cls.shared.helm("uninstall", RELEASE, "--wait", "--timeout", "2m")
+        except AssertionError as error:
+            print(f"uninstall: {error}", flush=True)
+        cls.shared.kubectl("delete", "namespace", cls.product.node_namespace, "--wait=false", "--ignore-not-found", check=False)
+
+    def setUp(self) -> None:
+        self.cluster = self.shared
+
+    def wait_for_members(self, seconds: float = 180) -> None:
+        healthy = lambda: sorted(self.product.states().values()) == ["PRIMARY", "SECONDARY", "SECONDARY"]  # noqa: E731
+        self.eventually(healthy, seconds, "one primary and two secondaries")
+        self.cluster.kubectl("rollout", "status", f"statefulset/{DATABASE}", f"--timeout={int(seconds)}s", timeout=seconds + 10)
+
+
+__all__ = ["API", "DATABASE", "RELEASE", "Product", "ProductTest", "namespace", "unittest"]
