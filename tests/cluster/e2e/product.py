@@ -1,13 +1,12 @@
 """The whole product, installed by one `helm install`, shared by the tests of a class."""
 
 import base64
+import functools
 import json
 import secrets
 import subprocess
 import time
-import unittest
-
-import functools
+import urllib.request
 
 from harness.settings import REPOSITORY
 
@@ -38,6 +37,7 @@ class Product:
 
     def __init__(self, cluster: Kubernetes, archive: str):
         self.cluster, self.archive = cluster, archive
+        self.credentials = (store.ACCESS, store.SECRET)
         self.node_namespace = f"{cluster.namespace}-node"
 
     def values(self) -> list[str]:
@@ -52,8 +52,9 @@ class Product:
         return arguments + [f"--set-string={name}={value}" for name, value in settings.items()] + ["--set=orders-api.edge.service.nodePort=null"]
 
     def secret(self) -> None:
+        access, secret = self.credentials
         self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "archive"},
-                            "stringData": {"AWS_ACCESS_KEY_ID": store.ACCESS, "AWS_SECRET_ACCESS_KEY": store.SECRET}})
+                            "stringData": {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}})
 
     def install(self, *more: str, wait: str = "8m") -> float:
         """Seconds until all is ready."""
@@ -92,7 +93,6 @@ class Product:
 
     def sidecar(self, pod: str, path: str) -> dict:
         """An answer of the sidecar of a pod, by the way a developer has: a forwarded port."""
-        import urllib.request
         try:
             with self.cluster.port_forward(f"pod/{pod}", 9717) as port, urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
                 return json.loads(answer.read())
@@ -110,10 +110,6 @@ class Product:
     def password(self, user: str) -> str:
         data = self.cluster.get("secret", f"{DATABASE}-auth")["data"]
         return base64.b64decode(data[f"password-{user}"]).decode()
-
-    def is_archived_through_now(self) -> bool:
-        """Whether everything that was written before this call is in the archive, soon."""
-        raise NotImplementedError
 
 
 class ProductTest(ClusterTest):
@@ -156,5 +152,3 @@ class ProductTest(ClusterTest):
         self.eventually(healthy, seconds, "one primary and two secondaries")
         self.cluster.kubectl("rollout", "status", f"statefulset/{DATABASE}", f"--timeout={int(seconds)}s", timeout=seconds + 10)
 
-
-__all__ = ["API", "DATABASE", "RELEASE", "Product", "ProductTest", "namespace", "unittest"]

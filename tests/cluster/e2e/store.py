@@ -10,7 +10,7 @@ PORT = 7070
 
 
 def install(cluster: Kubernetes) -> None:
-    script = f"mkdir -p /data/objects /data/versions && exec versitygw --port :{PORT} --health /healthz --quiet posix --versioning-dir /data/versions /data/objects"
+    script = f"mkdir -p /data/objects /data/versions /data/iam && exec versitygw --port :{PORT} --health /healthz --quiet --iam-dir /data/iam posix --versioning-dir /data/versions /data/objects"
     container = {
         "name": "store", "image": "tidemark/object-store:dev", "imagePullPolicy": target.pull_policy(), "command": ["sh", "-c", script],
         "env": [{"name": "ROOT_ACCESS_KEY", "value": ACCESS}, {"name": "ROOT_SECRET_KEY", "value": SECRET}],
@@ -32,8 +32,20 @@ def install(cluster: Kubernetes) -> None:
 
 def make_bucket(cluster: Kubernetes, name: str) -> None:
     """A folder is a bucket for this server."""
-    pod = f"deployment/store"
-    cluster.execute(pod, "mkdir", "-p", f"/data/objects/{name}")
+    cluster.execute("deployment/store", "mkdir", "-p", f"/data/objects/{name}")
+
+
+def credentials(tenant: str) -> tuple[str, str]:
+    return f"{tenant}-access", f"{tenant}-secret-key"
+
+
+def make_tenant(cluster: Kubernetes, tenant: str) -> None:
+    """A user, and a bucket that is this user's."""
+    access, secret = credentials(tenant)
+    admin = ["versitygw", "admin", "--access", ACCESS, "--secret", SECRET, "--endpoint-url", f"http://127.0.0.1:{PORT}"]
+    cluster.execute("deployment/store", *admin, "create-user", "--access", access, "--secret", secret, "--role", "user")
+    make_bucket(cluster, tenant)
+    cluster.execute("deployment/store", *admin, "change-bucket-owner", "--bucket", tenant, "--owner", access)
 
 
 def url(cluster: Kubernetes, bucket: str, prefix: str) -> str:

@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 
 from . import store, target
-from .fixture import client_pod
+from .fixture import Kubernetes, client_pod
 from .ledger import Ledger
 from .product import API, DATABASE, RELEASE, ProductTest
 
@@ -133,7 +133,7 @@ class Life(ProductTest):
 
     def test_09_a_slow_query_is_a_metric_with_its_pod(self):
         # The threshold is 0 since the upgrade: everything is slow.
-        agent = self.new_named(self.product.node_namespace)
+        agent = Kubernetes(self.product.node_namespace)
         name = agent.kubectl("get", "pods", "--output=name").stdout.split()[0]
 
         def counted() -> bool:
@@ -144,10 +144,6 @@ class Life(ProductTest):
 
         self.product.edge().order("ada", f"k-{time.time()}")
         self.eventually(counted, 60, "the metric of the API's collection")
-
-    def new_named(self, name: str):
-        from .fixture import Kubernetes
-        return Kubernetes(name)
 
     def test_10_the_api_is_scaled(self):
         self.cluster.kubectl("scale", f"deployment/{API}", "--replicas=3")
@@ -210,7 +206,7 @@ class Life(ProductTest):
 
         time.sleep(30)
         measured = self.eventually(usage, 60, "metrics of containers")
-        agent = self.new_named(self.product.node_namespace).kubectl("top", "pods", "--no-headers").stdout.split()
+        agent = Kubernetes(self.product.node_namespace).kubectl("top", "pods", "--no-headers").stdout.split()
         of_agent = (int(agent[1].removesuffix("m")), int(agent[2].removesuffix("Mi")))
         cpu, memory = max(cpu for cpu, _ in measured) + of_agent[0] / 3, max(memory for _, memory in measured) + of_agent[1] / 3
         print(f"\nsidecars {measured}, node agent {of_agent} (millicores, MiB); for a member {cpu:.0f} m, {memory:.0f} MiB (limits 20, 60)", flush=True)
