@@ -1,7 +1,8 @@
 //! What is wrong, how bad that is, and what to do next: pure conclusions from a report.
 //!
 //! The conditions are those of the alert rules (`alerts/source/`) at this very moment, without their waiting times: the
-//! page is looked at when something happens. What only shows over time (rates, elections within an hour) is not here. Each names its runbook (`docs/runbooks/<name>.md`) and commands to paste.
+//! page is looked at when something happens. What only shows over time (rates, elections within an hour) is not here. Each
+//! names its runbook (`docs/runbooks/<name>.md`) and commands to paste.
 
 use serde::Serialize;
 

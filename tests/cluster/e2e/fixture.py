@@ -81,6 +81,24 @@ class Kubernetes:
         return "\n".join(texts)
 
 
+def namespace(prefix: str, pod_security: str = "") -> Kubernetes:
+    """A new one, in which pods can be made."""
+    made = Kubernetes(f"{prefix}-{secrets.token_hex(4)}")
+    make_namespace(made, pod_security)
+    return made
+
+
+def make_namespace(made: Kubernetes, pod_security: str = "") -> None:
+    labels = {"tidemark/e2e": "true", **({"pod-security.kubernetes.io/enforce": pod_security} if pod_security else {})}
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace, "labels": labels}})
+    # Pods before it exists would be refused.
+    deadline = time.monotonic() + 20
+    while made.kubectl("get", "serviceaccount", "default", check=False).returncode != 0:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"namespace {made.namespace} has no default service account after 20 s")
+        time.sleep(0.2)
+
+
 class ClusterTest(unittest.TestCase):
     """A namespace for each test, removed afterwards."""
 
@@ -90,13 +108,8 @@ class ClusterTest(unittest.TestCase):
         self.cluster = self.new_namespace(self.pod_security)
 
     def new_namespace(self, pod_security: str = "") -> Kubernetes:
-        name = f"e2e-{secrets.token_hex(4)}"
-        labels = {"tidemark/e2e": "true", **({"pod-security.kubernetes.io/enforce": pod_security} if pod_security else {})}
-        made = Kubernetes(name)
-        made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        self.addCleanup(made.kubectl, "delete", "namespace", name, "--wait=false")
-        # Pods before it exists would be refused.
-        self.eventually(lambda: made.kubectl("get", "serviceaccount", "default", check=False).returncode == 0, 20, "the default service account")
+        made = namespace("e2e", pod_security)
+        self.addCleanup(made.kubectl, "delete", "namespace", made.namespace, "--wait=false")
         return made
 
     def _callTestMethod(self, method) -> None:

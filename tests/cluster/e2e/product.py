@@ -3,7 +3,6 @@
 import base64
 import functools
 import json
-import secrets
 import subprocess
 import time
 import urllib.request
@@ -11,7 +10,7 @@ import urllib.request
 from harness.settings import REPOSITORY
 
 from . import store, target
-from .fixture import ClusterTest, Kubernetes
+from .fixture import ClusterTest, Kubernetes, namespace
 from .ledger import Api
 
 RELEASE = "shop"
@@ -23,13 +22,6 @@ API = f"{RELEASE}-orders-api"
 def prepared_charts() -> None:
     """The umbrella with the others in it."""
     subprocess.run(["make", "--no-print-directory", "charts"], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-
-
-def namespace(prefix: str, pod_security: str = "") -> Kubernetes:
-    made = Kubernetes(f"{prefix}-{secrets.token_hex(3)}")
-    labels = {"tidemark/e2e": "true", **({"pod-security.kubernetes.io/enforce": pod_security} if pod_security else {})}
-    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace, "labels": labels}})
-    return made
 
 
 class Product:

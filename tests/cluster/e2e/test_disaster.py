@@ -6,8 +6,9 @@ import time
 from harness.settings import REPOSITORY
 
 from . import store
+from .fixture import make_namespace, namespace
 from .ledger import Ledger
-from .product import API, DATABASE, Product, ProductTest, namespace
+from .product import API, DATABASE, Product, ProductTest
 
 DELETE_ALL = ("const {MongoClient} = require('mongodb'); const client = new MongoClient(process.env.MONGODB_URL);"
               "client.db().collection('orders').deleteMany({}).then((done) => console.log(done.deletedCount)).finally(() => client.close())")
@@ -34,8 +35,7 @@ class Disaster(ProductTest):
         self.assertNotIn(name, self.cluster.kubectl("get", "persistentvolumes", "--output=jsonpath={..claimRef.namespace}").stdout.split())
 
         began = time.monotonic()
-        labels = {"tidemark/e2e": "true", "pod-security.kubernetes.io/enforce": "restricted"}
-        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        make_namespace(self.cluster, "restricted")
         self.product.install("--set=mongodb.mode=recovery", f"--set-string=mongodb.recovery.to={found['before']}")
         self.cluster.kubectl("wait", "--for=condition=complete", "--timeout=10m", "job", "--selector=app.kubernetes.io/component=restore", timeout=620)
         self.cluster.kubectl("rollout", "status", f"deployment/{API}", "--timeout=3m", timeout=200)

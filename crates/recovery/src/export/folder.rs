@@ -163,6 +163,10 @@ fn claim(staging: &Path) -> Result<File> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
         result => result.map(|()| true).map_err(|error| failed("made", staging, &error))?,
     };
+    // Nothing is removed through a link: what it leads to has another owner.
+    if !fs::symlink_metadata(staging).is_ok_and(|found| found.is_dir()) {
+        return Err(not_ours(staging));
+    }
     let path = staging.join(MARK);
     let mark = match if is_new { Err(ErrorKind::NotFound.into()) } else { File::open(&path) } {
         Ok(mark) => mark,
@@ -193,8 +197,7 @@ fn remove_dump(staging: &Path) -> io::Result<()> {
 }
 
 fn is_empty_folder(path: &Path) -> bool {
-    let is_folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
-    is_folder && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn not_ours(staging: &Path) -> Failure {

@@ -4,7 +4,7 @@ use archive::drill::Verdict;
 use super::*;
 use crate::archiver::LastError;
 use crate::status::LeaseReport;
-use crate::status::problems::tests::{concluded, drill, gap, member, well};
+use crate::status::problems::tests::reports::{concluded, drill, gap, member, well};
 
 fn render(report: &StatusReport) -> String {
     page(report, None, true).render()

@@ -103,11 +103,11 @@ async fn the_mark_comes_first_and_goes_last() {
     let folder = Folder::begin(&out).unwrap();
     folder.write(Path::new("a.bson"), b"x").await.unwrap();
     assert_eq!(names(&staging), ["INCOMPLETE.lock", "dump"]);
-    // Whoever has opened the mark just before it goes does not take what comes after it.
+    // With the mark taken away by somebody, an end goes as far as to it, and no further.
     fs::remove_file(staging.join(MARK)).unwrap();
     assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9, "without the mark it is nobody's");
     drop(folder);
-    assert_eq!(names(root.path()), ["dump.incomplete"], "the mark could not be removed");
+    assert_eq!((names(root.path()), names(&staging)), (vec!["dump.incomplete".to_owned()], vec![]));
 }
 
 #[test]
@@ -119,6 +119,13 @@ fn links_and_files_in_the_place_are_left_alone() {
     std::os::unix::fs::symlink(&elsewhere, &staging).unwrap();
     assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9);
     assert_eq!(names(&elsewhere), Vec::<String>::new());
+    // Not even where it leads to what looks like ours.
+    fs::create_dir(elsewhere.join("dump")).unwrap();
+    for name in [MARK, "dump/a.bson"] {
+        fs::write(elsewhere.join(name), "").unwrap();
+    }
+    assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9);
+    assert_eq!(names(&elsewhere.join("dump")), ["a.bson"]);
     fs::remove_file(&staging).unwrap();
     fs::write(&staging, "mine").unwrap();
     assert_eq!(Folder::begin(&out).unwrap_err().exit_code(), 9);
