@@ -138,6 +138,9 @@ def build(engine: Engine, image: str, tag: str, base: str, fresh: bool) -> None:
     command = [engine.client, "build", "--network=host", f"--file=dockerfiles/{image}/Dockerfile", f"--tag=tidemark/{image}:{tag}", "--progress=plain"]
     command += [f"--build-arg={name}={value}" for name, value in arguments.items() if f"ARG {name}" in declared]
     command += ["--no-cache"] if fresh else []
+    # What this machine trusts, the build may trust while it fetches; nothing of it stays in the image.
+    trusted = os.environ.get("NODE_EXTRA_CA_CERTS") or os.environ.get("SSL_CERT_FILE")
+    command += [f"--secret=id=ca,src={trusted}"] if trusted and "id=ca" in declared else []
     process = subprocess.Popen([*command, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=engine.environment)
     try:
         send_context(context_files(image), process.stdin)

@@ -69,6 +69,8 @@ class Promises:
     # Paths of its programs; each says its version and ends well, with nothing but the image's own libraries.
     programs: tuple[str, ...] = ()
     version = "--version"
+    # What they say then; their name when empty.
+    says = ""
 
     @classmethod
     def setUpClass(cls):
@@ -76,6 +78,8 @@ class Promises:
         cls.folder = TemporaryDirectory(prefix="tidemark-image-")
         cls.addClassCleanup(cls.folder.cleanup)
         cls.image.unpack(cls.folder.name)
+        # As the root of a container is, whoever made the folder.
+        os.chmod(cls.folder.name, 0o755)
 
     def run_in_image(self, *command: str) -> subprocess.CompletedProcess:
         return subprocess.run(self.command(*command), capture_output=True, text=True, timeout=60, env=self.environment())
@@ -108,7 +112,7 @@ class Promises:
         for program in self.programs:
             result = self.run_in_image(program, self.version)
             self.assertEqual(result.returncode, 0, result.stderr)
-            self.assertIn(Path(program).name.removeprefix("prometheus-"), result.stdout + result.stderr)
+            self.assertIn(self.says or Path(program).name.removeprefix("prometheus-"), result.stdout + result.stderr)
 
     def test_a_shell_is_there_only_where_it_is_said(self):
         names = {Path(entry.name).name for entry in self.image.entries()}
@@ -124,6 +128,11 @@ class Sidecar(Promises, unittest.TestCase):
     name, tag = "sidecar", "dev"
     largest = 40_000_000
     programs = ("/usr/local/bin/sidecar", "/usr/local/bin/dr-cli")
+
+    def test_its_programs_have_nothing_to_complain_of(self):
+        for program in self.programs:
+            result = self.run_in_image(program, "--version")
+            self.assertEqual((result.stderr, result.stdout.split()[0]), ("", Path(program).name))
 
     def test_it_has_its_programs_libraries_certificates_and_nothing_else(self):
         allowed = ("usr/local/bin/", "lib/x86_64-linux-gnu/", "usr/lib/x86_64-linux-gnu/", "lib64/", "etc/")
@@ -143,6 +152,15 @@ class Mongod(Promises, unittest.TestCase):
     name, tag = "mongod", "6.0.5"
     largest = 80_000_000
     programs = ("/usr/local/bin/mongod",)
+    says = "db version"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # The one thing of the kernel's that it cannot do without.
+        urandom = Path(cls.folder.name, "dev/urandom")
+        urandom.parent.mkdir(exist_ok=True)
+        os.mknod(urandom, 0o666 | stat.S_IFCHR, os.makedev(1, 9))
 
     def test_it_has_what_the_sidecar_s_binary_loads(self):
         # Probes and preStop run the sidecar's binary in this image.
@@ -160,10 +178,6 @@ class Mongod(Promises, unittest.TestCase):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        urandom = Path(self.folder.name, "dev/urandom")
-        urandom.parent.mkdir(exist_ok=True)
-        os.mknod(urandom, 0o666 | stat.S_IFCHR, os.makedev(1, 9))
-        self.addCleanup(urandom.unlink)
         process = subprocess.Popen(
             self.command("/usr/local/bin/mongod", "--dbpath=/data/db", f"--port={port}", "--bind_ip=127.0.0.1", "--wiredTigerCacheSizeGB=0.25", "--nounixsocket"),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment())
@@ -211,6 +225,7 @@ class ObjectStore(Promises, unittest.TestCase):
     largest = 90_000_000
     shell = True
     programs = ("/usr/local/bin/versitygw",)
+    says = "Version"
 
 
 class Dockerfiles(unittest.TestCase):
