@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes at the beginning of a file that are looked at.
-const HEAD: usize = 1024;
+pub const HEAD: usize = 1024;
 /// Two files that have so much in common are copies; one line may begin like another one.
 const COPY: usize = 64;
 
@@ -75,18 +75,15 @@ impl Fingerprint {
     }
 }
 
-/// The first bytes of a file.
+/// The first bytes of a file, in one read: put together from two, they could be of contents before and after a truncation.
 pub fn head(file: &File) -> io::Result<Vec<u8>> {
     let mut head = vec![0; HEAD];
-    let mut length = 0;
-    while let Some(rest) = head.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, length as u64) {
-            Ok(0) => break,
-            Ok(read) => length += read,
+    let length = loop {
+        match file.read_at(&mut head, 0) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            result => break result?,
         }
-    }
+    };
     head.truncate(length);
     Ok(head)
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::time::Duration;
 
 use crate::family::Stamp;
-use crate::identity::{FileId, Fingerprint, head};
+use crate::identity::{FileId, Fingerprint, HEAD, head};
 
 /// What is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +100,14 @@ impl Stream {
     /// intact look was what stood there.
     pub fn confirm(&mut self, bytes: &[u8], now: Duration) -> io::Result<Health> {
         let Some(file) = &self.file else { return Ok(Health::Intact) };
+        if self.print.is_empty() && self.read == 0 {
+            // Of which contents the size below is can only be told when some of their beginning is known.
+            self.print.grow(&head(file)?);
+        }
         // The size first: when the beginning is intact later, the size was that of the same contents.
         let size = file.metadata()?.size();
         let head = head(file)?;
-        if size < self.read + bytes.len() as u64 || !self.print.begins(&head) || !self.agrees(&head, bytes) {
+        if !self.is_intact(bytes, size, &head) {
             return Ok(Health::Truncated);
         }
         self.print.grow(&head);
@@ -112,6 +116,16 @@ impl Stream {
             self.grew_at = now;
         }
         Ok(Health::Intact)
+    }
+
+    /// Whether a file of `size` bytes whose beginning, looked at after the size, is `head` is still the one that was read, and
+    /// `bytes` are of it.
+    fn is_intact(&self, bytes: &[u8], size: u64, head: &[u8]) -> bool {
+        let end = self.read + bytes.len() as u64;
+        // A beginning that ends before what was read is of a file that was truncated after its size was taken; one that is
+        // empty would agree with anything.
+        let reaches = head.len() as u64 >= end.min(HEAD as u64);
+        size >= end && reaches && self.print.begins(head) && self.agrees(head, bytes)
     }
 
     /// Of a file that nothing was known of, its beginning and what was read may be of different contents.
@@ -278,6 +292,26 @@ mod tests {
                 expected,
                 "{known:?} {read:?} {then:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_not_believed_when_the_file_was_truncated_between_its_size_and_its_beginning() {
+        let line = "a line of a log\n";
+        for (known, read, bytes, size, head, expected) in [
+            ("", "", line, 16, line, true),
+            // The size is that of the contents that were read, and the beginning that of what came after them.
+            ("", "", line, 16, "", false),
+            ("", "", line, 16, "a line", false),
+            (line, line, line, 32, "", false),
+            (line, line, line, 32, line, false),
+            (line, line, line, 32, "a line of a log\na line of a log\n", true),
+        ] {
+            let mut stream = stream();
+            stream.print.grow(known.as_bytes());
+            stream.read = read.len() as u64;
+            let intact = stream.is_intact(bytes.as_bytes(), size, head.as_bytes());
+            assert_eq!(intact, expected, "{known:?} {read:?} {bytes:?} {size} {head:?}");
         }
     }
 
