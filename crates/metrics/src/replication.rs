@@ -57,6 +57,17 @@ pub fn samples(status: &Document, config: Option<&Document>, memory: &mut Memory
     samples
 }
 
+/// Whether a member with this status still follows this configuration, the reply to `replSetGetConfig`. Every change makes
+/// version or term larger, and a member tells those of its own (since 4.4 both; of older servers nothing is known).
+pub fn is_in_force(config: &Document, status: &Document) -> bool {
+    let Some(own) = documents(status, &["members"]).find(|member| is_self(member)) else { return false };
+    let same = |told: &str, path: &[&str]| {
+        let told = number(own, &[told]);
+        told.is_some() && told == number(config, path)
+    };
+    same("configVersion", &["config", "version"]) && same("configTerm", &["config", "term"])
+}
+
 fn members(set: &str, status: &Document, config: Option<&Document>, samples: &mut Samples) {
     let all: Vec<&Document> = documents(status, &["members"]).collect();
     let primary = primary(&all);

@@ -143,10 +143,23 @@ impl Probe {
             "transportSecurity",
             "twoPhaseCommitCoordinator",
         ];
+        // In `metrics`, the largest section. Servers from before parts could be left out send it whole.
+        const NEVER_READ_METRICS: [&str; 8] = [
+            "aggStageCounters",
+            "apiVersions",
+            "changeStreams",
+            "commands",
+            "dotsAndDollarsFields",
+            "mongos",
+            "network",
+            "operatorCounters",
+        ];
         let mut command = bson::doc! { "serverStatus": 1, "oplog": 1, "opLatencies": { "histograms": true } };
         for section in NEVER_READ {
             command.insert(section, 0);
         }
+        let parts: Document = NEVER_READ_METRICS.iter().map(|part| ((*part).to_owned(), false.into())).collect();
+        command.insert("metrics", parts);
         let command = RawDocumentBuf::try_from(&command)
             .map_err(|error| ReplsetError::protocol("read the server's status", error.to_string()))?;
         self.run("admin", "read the server's status", command).await

@@ -38,6 +38,7 @@ pub struct ServerWatch {
     continuity: Continuity,
     memory: replication::Memory,
     identity: Option<Identity>,
+    config: Option<KnownConfig>,
     /// Of index builds.
     builds: Samples,
     /// At operations under way.
@@ -53,6 +54,13 @@ struct Identity {
     version: String,
     edition: &'static str,
     fcv: String,
+}
+
+/// The reply to `replSetGetConfig`, which need not be asked for while nothing changes in it.
+#[derive(Debug)]
+struct KnownConfig {
+    process: Option<ObjectId>,
+    reply: Document,
 }
 
 /// Index builds take long, and to look at them costs more.
@@ -84,6 +92,7 @@ impl ServerWatch {
             continuity: Continuity::default(),
             memory: replication::Memory::default(),
             identity: None,
+            config: None,
             builds: Samples::default(),
             looks: 0,
             refused_at: None,
@@ -179,7 +188,7 @@ impl ServerWatch {
         let mut refused = None;
         let set = hello.get_str("setName").ok().map(Arc::<str>::from);
         if matches!(role, ServerRole::DataBearing | ServerRole::OtherMember | ServerRole::Arbiter) {
-            match self.replication().await {
+            match self.replication(process(hello)).await {
                 Ok(found) => samples.extend(found),
                 Err(error) if role == ServerRole::Arbiter => {
                     self.collectors.leave_out("replication");
@@ -220,18 +229,26 @@ impl ServerWatch {
         samples
     }
 
-    async fn replication(&mut self) -> Result<Samples, ReplsetError> {
+    async fn replication(&mut self, process: Option<ObjectId>) -> Result<Samples, ReplsetError> {
         let probe = self.probe.clone();
+        let known = self.config.take().filter(|known| known.process == process);
         let work = async {
             let status = probe.run("admin", "read the replica set's status", rawdoc! { "replSetGetStatus": 1 }).await?;
+            if let Some(known) = known.filter(|known| replication::is_in_force(&known.reply, &status)) {
+                return Ok((status, known.reply, false));
+            }
             let config = probe.run("admin", "read the replica set's config", rawdoc! { "replSetGetConfig": 1 }).await?;
-            Ok((status, config))
+            Ok((status, config, true))
         };
         let result = self.collectors.run("replication", self.interval, work).await;
         self.collectors.sent("replSetGetStatus", result.is_ok());
-        self.collectors.sent("replSetGetConfig", result.is_ok());
-        let (status, config) = result?;
-        Ok(replication::samples(&status, Some(&config), &mut self.memory))
+        if result.as_ref().map_or(true, |(_, _, is_asked)| *is_asked) {
+            self.collectors.sent("replSetGetConfig", result.is_ok());
+        }
+        let (status, config, _) = result?;
+        let samples = replication::samples(&status, Some(&config), &mut self.memory);
+        self.config = Some(KnownConfig { process, reply: config });
+        Ok(samples)
     }
 
     async fn status(&mut self) -> Result<Document, ReplsetError> {

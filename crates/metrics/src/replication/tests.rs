@@ -192,3 +192,20 @@ proptest! {
         prop_assert_eq!(has_primary, samples.count(&REPLSET_MEMBER_LAG_SECONDS) > 0);
     }
 }
+
+#[test]
+fn a_configuration_is_in_force_while_version_and_term_of_the_member_itself_are_its_own() {
+    let own = |version: i32, term: i64| {
+        let mut own = member(1, 2, 0);
+        own.extend(doc! { "self": true, "configVersion": version, "configTerm": term });
+        let mut other = member(0, 1, 0);
+        other.extend(doc! { "configVersion": 3, "configTerm": 7_i64 });
+        status(2, vec![other, own])
+    };
+    let config = config(vec![]);
+    assert!(is_in_force(&config, &own(3, 7)));
+    assert!(!is_in_force(&config, &own(4, 7)), "a reconfiguration");
+    assert!(!is_in_force(&config, &own(3, 8)), "an election");
+    assert!(!is_in_force(&config, &status(2, vec![member(1, 2, 0)])), "nobody knows");
+    assert!(!is_in_force(&doc! {}, &own(3, 7)));
+}
