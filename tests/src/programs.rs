@@ -106,16 +106,16 @@ async fn run<S: AsRef<OsStr>>(
     Ok(Measured { finished, usage })
 }
 
-/// Seconds that the threads of a `mongod` which serve connections have worked so far: what clients ask of it, without what it
-/// does by itself (checkpoints, eviction). `None`: it has ended.
-pub fn connections_cpu_of(pid: i32) -> Option<f64> {
+/// Seconds that the threads of a process whose names begin so have worked. `None`: it has ended. A `mongod` calls those that serve
+/// clients `conn…`, and the one that records its own diagnostics each second `ftdc`; checkpoints and eviction have others.
+pub fn threads_cpu_of(pid: i32, name: &str) -> Option<f64> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
     let nanoseconds = tasks.flatten().filter_map(|task| {
-        let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        let found = std::fs::read_to_string(task.path().join("comm")).ok()?;
         // The first number of `schedstat`: https://docs.kernel.org/scheduler/sched-stats.html
         let worked = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
         let worked: u64 = worked.split(' ').next()?.parse().ok()?;
-        name.starts_with("conn").then_some(worked)
+        found.starts_with(name).then_some(worked)
     });
     Some(Duration::from_nanos(nanoseconds.sum()).as_secs_f64())
 }
@@ -239,7 +239,8 @@ mod tests {
         let own = i32::try_from(std::process::id())?;
         assert!(peak_of(own).context("a peak")? >= resident_of(own).context("a size")? / 2);
         assert!(cpu_of(own).is_some());
-        assert_eq!(connections_cpu_of(own), Some(0.0), "no thread here serves connections");
+        assert_eq!(threads_cpu_of(own, "conn"), Some(0.0), "no thread here serves connections");
+        assert!(threads_cpu_of(own, "").context("threads")? > 0.0);
         Ok(())
     }
 }
