@@ -71,7 +71,7 @@ class Product:
         return json.loads(self.dr("status", "--json").stdout)
 
     def primary(self) -> str:
-        """The pod that is primary, as a member's sidecar has it."""
+        """The pod that is primary, as a member's sidecar has it; empty while none is known."""
         for pod in self.members():
             answer = self.sidecar(pod, "/status")
             for member in answer.get("members") or []:

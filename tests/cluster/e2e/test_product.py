@@ -81,7 +81,7 @@ class Life(ProductTest):
         self.outside()
         with Ledger(self.product.edge()) as ledger:
             ledger.wait_for(10)
-            self.cluster.kubectl("delete", "pod", self.product.primary(), "--wait=false")
+            self.cluster.kubectl("delete", "pod", self.eventually(self.product.primary, 60, "a primary"), "--wait=false")
             ledger.wait_for(30, 120)
         self.wait_for_members()
         self.whole(ledger)
@@ -89,7 +89,7 @@ class Life(ProductTest):
     def test_06_a_primary_that_is_killed_loses_no_acknowledged_write(self):
         self.outside()
         killer = self.new_namespace()
-        primary = self.product.primary()
+        primary = self.eventually(self.product.primary, 60, "a primary")
         script = ("for p in /proc/[0-9]*; do [ \"$(readlink $p/exe 2>/dev/null | sed 's/.*[/]//')\" = mongod ] && "
                   f"tr '\\0' '\\n' < $p/environ | grep -qx HOSTNAME={primary} && kill -9 ${{p#/proc/}} && echo killed; done")
         root = {"securityContext": {"privileged": True, "runAsUser": 0}}
@@ -132,12 +132,14 @@ class Life(ProductTest):
         self.whole(ledger)
 
     def test_09_a_slow_query_is_a_metric_with_its_pod(self):
-        # The threshold is 0 since the upgrade: everything is slow.
+        # Everything is slow; nothing changes when it was upgraded to that before.
+        self.product.upgrade("--set=mongodb.mongod.slowOpThresholdMs=0")
+        self.wait_for_members()
         agent = Kubernetes(self.product.node_namespace)
         name = agent.kubectl("get", "pods", "--output=name").stdout.split()[0]
 
         def counted() -> bool:
-            with agent.port_forward(name, 9717) as port, urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            with agent.port_forward(name, 9719) as port, urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
                 text = answer.read().decode()
             wanted = rf'tidemark_slow_ops_total\{{namespace="{self.cluster.namespace}",pod="{DATABASE}-\d",db="orders",coll="orders",.*\}} [1-9]'
             return bool(re.search(wanted, text))
