@@ -16,7 +16,7 @@ import schema
 
 ROOT = pathlib.Path(__file__).resolve().parent
 REPOSITORY = ROOT.parent
-CHARTS = ("mongodb", "orders-api", "tidemark-node", "tenant", "monitoring", "tidemark")
+CHARTS = ("mongodb", "orders-api", "tidemark-node", "tenant", "monitoring", "log-collector", "tidemark")
 
 
 def rendered():

@@ -185,6 +185,30 @@ REFINED = {
         "prometheus.size": OPTIONAL_QUANTITY,
         **{f"alertmanager.{key}": {"type": "string", "pattern": "^(https?://.+)?$"} for key in ("pageUrl", "ticketUrl", "deadManUrl")},
     },
+    "log-collector": {
+        "containers": {"type": "object", "additionalProperties": one_of("mongod", "tidemark", "pino", "text", None)},
+        "minimumSeverity": one_of("trace", "debug", "info", "warn", "error"),
+        "redaction.queryLiterals": one_of("drop", "keep"),
+        "redaction.keep": STRINGS,
+        "redaction.extra": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["pattern", "replacement"],
+                "properties": {"pattern": {"type": "string", "minLength": 1}, "replacement": {"type": "string"}},
+            },
+        },
+        "sinks.otlp.endpoint": {"type": "string", "pattern": "^((https?|grpc)://.+)?$"},
+        "sinks.otlp.headers": TEXTS,
+        "sinks.loki.endpoint": {"type": "string", "pattern": "^(https?://.+)?$"},
+        "queue.size": POSITIVE,
+        "queue.flushTimeout": DURATION,
+        "queue.batchSize": POSITIVE,
+        "state.hostPath": {"type": "string", "pattern": "^(/.+)?$"},
+        "state.sizeLimit": QUANTITY,
+        "networkPolicy.sinks": OBJECTS,
+    },
     # What is in them is checked by the schemas of the charts themselves.
     "tidemark": {name: OPEN for name in ("mongodb", "orders-api", "tidemark-node", "monitoring")},
 }

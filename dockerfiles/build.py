@@ -40,6 +40,8 @@ def given_programs(image: str) -> dict[str, Path]:
         programs = {f"target/release/{name}": target_folder() / "release" / name for name in ("sidecar", "dr-cli")}
     elif image == "mongod":
         programs = {"target/mongod": Path(output_of("scripts/fetch-mongod.sh").splitlines()[-1])}
+    elif image == "log-collector":
+        programs = {"target/log-collector": Path(output_of("scripts/fetch-log-collector.sh").splitlines()[-1])}
     elif image == "object-store":
         programs = {"target/versitygw": Path(output_of("scripts/fetch-versitygw.sh").splitlines()[-1])}
     else:
@@ -133,7 +135,7 @@ def base_image(engine: Engine, settings: Settings) -> str:
 
 
 def build(engine: Engine, image: str, tag: str, base: str, fresh: bool) -> None:
-    arguments = {"BASE_IMAGE": base, "REVISION": output_of("git", "rev-parse", "HEAD"), "BINARIES": "given", "MONGOD": "given"}
+    arguments = {"BASE_IMAGE": base, "REVISION": output_of("git", "rev-parse", "HEAD"), "BINARIES": "given", "MONGOD": "given", "COLLECTOR": "given"}
     declared = (REPOSITORY / "dockerfiles" / image / "Dockerfile").read_text()
     command = [engine.client, "build", "--network=host", f"--file=dockerfiles/{image}/Dockerfile", f"--tag=tidemark/{image}:{tag}", "--progress=plain"]
     command += [f"--build-arg={name}={value}" for name, value in arguments.items() if f"ARG {name}" in declared]

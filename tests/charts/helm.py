@@ -20,6 +20,7 @@ BASE = {
     "tidemark-node": {},
     "tenant": {"name": "shop"},
     "monitoring": {},
+    "log-collector": {"sinks": {"loki": {"endpoint": "http://loki.example"}}},
     "tidemark": {"mongodb": MONGODB, "orders-api": {"database": {"existingSecret": "given-url"}}},
 }
 

@@ -30,7 +30,7 @@ class Effects(unittest.TestCase):
                 # A part of what is set whole, or of a group with one member tried, such as the limits of a probe.
                 whole = {leaf.rsplit(".", depth)[0] for depth in range(leaf.count(".") + 1)}
                 group = leaf.rsplit(".", 1)[0]
-                partly = group.split(".")[0] in ("probes", "users") and any(path.startswith(group) for path in tried)
+                partly = group.split(".")[0] in ("probes", "users", "containers") and any(path.startswith(group) for path in tried)
                 partly = partly or any(path.startswith(f"{leaf}.") for path in tried)
                 with self.subTest(chart=chart, value=leaf):
                     self.assertTrue(leaf in WITHOUT_MEANING or whole & tried or partly, f"{chart}: {leaf} is in no effect")

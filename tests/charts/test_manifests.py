@@ -24,7 +24,7 @@ LEFT_OUT = {
 NO_CPU_LIMIT = "--ignore-container-cpu-limit"  # Throttled databases lose elections; requests share a node fairly.
 # What it may find, and why that stays.
 FOUND = {
-    r"tidemark-node.*: \(node\) The container (is )?running with a low (user|group) ID": "the logs of pods belong to root",
+    r"(tidemark-node|log-collector).*: \((node|collector)\) The container (is )?running with a low (user|group) ID": "the logs of pods belong to root",
     r"default-deny/.*selector doesn't match any pods": "the pods come later",
     r"(orders-api|mongodb).* does not have a host podAntiAffinity set": "topologySpreadConstraints, and a choice: affinityPreset",
     r"edge.*(same readiness and liveness probe|few replicas|NodePort)": "an entry for one machine",
@@ -32,7 +32,7 @@ FOUND = {
     r"alertmanager.*egress NetworkPolicy": "receivers may be anywhere",
 }
 # May not run otherwise, and why.
-ROOT = {"node": "the logs of pods belong to root"}
+ROOT = {"node": "the logs of pods belong to root", "collector": "the logs of pods belong to root"}
 
 
 def pods(documents):
@@ -105,9 +105,14 @@ class Manifests(unittest.TestCase):
                             self.assertIn("sizeLimit", volume["emptyDir"])
 
     def test_host_paths_are_read_only(self):
-        template = dict(pods(helm.render("tidemark-node")))["DaemonSet/r-tidemark-node"]
-        (mount,) = [mount for mount in template["spec"]["containers"][0]["volumeMounts"] if mount["name"] == "logs"]
-        self.assertTrue(mount["readOnly"])
+        for chart in ("tidemark-node", "log-collector"):
+            template = dict(pods(helm.render(chart)))[f"DaemonSet/r-{chart}"]
+            hosts = {volume["name"] for volume in template["spec"]["volumes"] if "hostPath" in volume}
+            writable = [mount["name"] for mount in template["spec"]["containers"][0]["volumeMounts"] if mount["name"] in hosts and not mount.get("readOnly")]
+            with self.subTest(chart):
+                self.assertIn("logs", hosts)
+                # Positions and queues have to outlive the pod.
+                self.assertEqual(writable, {"tidemark-node": [], "log-collector": ["state"]}[chart])
 
     def test_every_pod_has_a_network_policy_in_both_directions(self):
         for name, _, documents in self.installations:
@@ -160,7 +165,7 @@ class Manifests(unittest.TestCase):
         for name, _, documents in self.installations:
             for document in documents:
                 with self.subTest(name, object=document["metadata"]["name"]):
-                    self.assertIn(document["metadata"].get("namespace", "ns"), ("ns", "tidemark-node", "agents", "shop"))
+                    self.assertIn(document["metadata"].get("namespace", "ns"), ("ns", "tidemark-node", "agents", "shop", "log-collector"))
 
 
 def selects(selector, labels):

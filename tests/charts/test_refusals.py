@@ -214,6 +214,28 @@ SENTENCES = [
         "tidemark-node: namespace.name is `ns`, the namespace of the release, which is there already: set namespace.create=false, or another namespace.name",
     ),
     ("tidemark-node", {"logsPath": "logs"}, "tidemark-node: logsPath is `logs`, which is no folder of a node: write the whole path, for example /var/log/pods"),
+    (
+        "log-collector",
+        {"namespace": {"create": True}},
+        "log-collector: namespace.create is true, but namespace.name is empty: set namespace.name, for example to log-collector",
+    ),
+    (
+        "log-collector",
+        {"namespace": {"create": True, "name": "ns"}},
+        "log-collector: namespace.name is `ns`, the namespace of the release, which is there already: set namespace.create=false, or another namespace.name",
+    ),
+    ("log-collector", {"logsPath": "logs"}, "log-collector: logsPath is `logs`, which is no folder of a node: write the whole path, for example /var/log/pods"),
+    (
+        "log-collector",
+        {"sinks": {"loki": {"endpoint": ""}}},
+        "log-collector: no sink is named, and the logs would go nowhere: set one of sinks.otlp.endpoint, sinks.loki.endpoint, sinks.cloudwatch.logGroup or "
+        "sinks.logAnalytics.existingSecret",
+    ),
+    (
+        "log-collector",
+        {"sinks": {"cloudwatch": {"logGroup": "g"}}},
+        "log-collector: sinks.cloudwatch.logGroup needs sinks.cloudwatch.region and sinks.cloudwatch.logStream: set both",
+    ),
     ("tenant", {"name": ""}, "tenant: name is empty: set name to the name of the tenant, for example --set name=shop"),
     ("tenant", {"name": "kube-system"}, "tenant: the namespace would be `kube-system`, which belongs to the cluster: set name or namespace to another one"),
     (

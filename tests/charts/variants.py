@@ -39,6 +39,20 @@ EVERYTHING = {
         "cluster": "prod",
         "networkPolicy": {"from": PEER},
     },
+    "log-collector": {
+        "namespace": {"name": "agents", "create": True},
+        "cluster": "prod",
+        "namespaces": ["shop", "books"],
+        "redaction": {"extra": [{"pattern": "(iban )[A-Z0-9]+", "replacement": "$1***"}]},
+        "sinks": {
+            "otlp": {"endpoint": "grpc://otel.example:4317", "headers": {"authorization": "Bearer ${env:OTLP_TOKEN}"}, "caSecret": "ca"},
+            "loki": {"tenant": "shop"},
+            "cloudwatch": {"region": "eu-central-1", "logGroup": "/tidemark/prod", "logStream": "nodes"},
+            "logAnalytics": {"existingSecret": "insights"},
+            "debug": True,
+        },
+        "networkPolicy": {"dns": {"ipBlocks": ["169.254.20.10/32"]}},
+    },
 }
 
 

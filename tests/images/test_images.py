@@ -228,6 +228,12 @@ class ObjectStore(Promises, unittest.TestCase):
     says = "Version"
 
 
+class LogCollector(Promises, unittest.TestCase):
+    name, tag = "log-collector", "dev"
+    largest = 60_000_000
+    programs = ("/usr/local/bin/log-collector",)
+
+
 class Dockerfiles(unittest.TestCase):
     def test_hadolint_has_nothing_to_say(self):
         script = REPOSITORY / "scripts/fetch-hadolint.sh"
