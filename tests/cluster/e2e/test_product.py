@@ -91,7 +91,7 @@ class Life(ProductTest):
         killer = self.new_namespace()
         primary = self.eventually(self.product.primary, 60, "a primary")
         script = ("for p in /proc/[0-9]*; do [ \"$(readlink $p/exe 2>/dev/null | sed 's/.*[/]//')\" = mongod ] && "
-                  f"tr '\\0' '\\n' < $p/environ | grep -qx HOSTNAME={primary} && kill -9 ${{p#/proc/}} && echo killed; done")
+                  f"tr '\\0' '\\n' < $p/environ | grep -qx HOSTNAME={primary} && kill -9 ${{p#/proc/}} && echo killed; done; true")
         root = {"securityContext": {"privileged": True, "runAsUser": 0}}
         with Ledger(self.product.edge()) as ledger:
             ledger.wait_for(10)
