@@ -8,7 +8,7 @@ node_versions = 21.7.3 22.23.5 24.22.3
 orders_api = packages/orders-api
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts test-orders-api lint-orders-api servers bench lint fmt soak test-cluster test-images images cluster-up cluster-down e2e test-delivery promote dist sbom image-archives registry-login publish-images publish-charts sign publish-release promotion-request terraform-roots terraform-validate terraform-plan terraform-apply drill-archive ci-packages
+.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts test-orders-api test-terraform lint-orders-api servers bench lint fmt soak test-cluster test-images images cluster-up cluster-down e2e test-delivery promote dist sbom image-archives registry-login publish-images publish-charts sign publish-release promotion-request terraform-roots terraform-validate terraform-plan terraform-apply drill-archive ci-packages
 
 help:  ## what can be done here
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ lint-orders-api: $(orders_api)/node_modules/.package-lock.json
 $(orders_api)/node_modules/.package-lock.json: $(orders_api)/package-lock.json
 	@bin="$$(scripts/fetch-node.sh $(firstword $(node_versions)) | tail -n 1)" && cd $(orders_api) && PATH="$$bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error >&2
 	@touch $@
+
+test-terraform:  ## Terraform without a cloud: every module and root against the real schemas, plans by policy, roles judged as data, drift
+	@terraform="$$(scripts/fetch-terraform.sh | tail -n 1)" && mirror="$$(scripts/fetch-terraform-mirror.sh | tail -n 1)" && packages="$$(scripts/fetch-jsonschema.sh | tail -n 1)" \
+	 && TERRAFORM="$$terraform" TERRAFORM_MIRROR="$$mirror" PYTHONPATH="terraform/testing:terraform:$$packages" python3 -B -m unittest discover --start-directory terraform/testing/tests $(ARGS)
 
 test-cluster:  ## the cluster harness, without a cluster
 	@cd tests/cluster && python3 -B -m unittest discover --start-directory unit --top-level-directory .

@@ -1,0 +1,46 @@
+module "names" {
+  source = "../../../../modules/pure/naming"
+
+  organisation = var.common.organisation
+  application  = var.common.application
+  environment  = var.common.environment
+  region       = var.common.region
+}
+
+module "tags" {
+  source = "../../../../modules/pure/tags"
+
+  application = var.common.application
+  environment = var.common.environment
+  owner       = var.common.owner
+  cost_center = var.common.cost_center
+  repository  = var.common.repository
+  data_class  = var.common.data_class
+}
+
+data "aws_partition" "this" {}
+data "aws_caller_identity" "this" {}
+
+module "state" {
+  source = "../../../../modules/aws/state-bootstrap"
+
+  bucket = "${module.names.base}-state"
+  tags   = module.tags.tags
+}
+
+module "github" {
+  source = "../../../../modules/aws/github-oidc"
+
+  name                     = module.names.base
+  repository               = var.bootstrap.repository
+  repository_id            = var.bootstrap.repository_id
+  apply_environment        = var.bootstrap.apply_environment
+  apply_policy_arns        = var.bootstrap.apply_policy_arns
+  permissions_boundary_arn = var.bootstrap.permissions_boundary_arn
+  create_provider          = var.bootstrap.create_provider
+  state_bucket             = module.state.bucket
+  state_kms_key_arn        = module.state.kms_key_arn
+  archive_bucket_arns      = [for suffix in ["", "-replica"] : "arn:${data.aws_partition.this.partition}:s3:::${module.names.archive}${suffix}"]
+  push_repository_arns     = var.bootstrap.push_images ? ["arn:${data.aws_partition.this.partition}:ecr:${var.common.region}:${data.aws_caller_identity.this.account_id}:repository/${module.names.repository_prefix}/*"] : []
+  tags                     = module.tags.tags
+}

@@ -1,0 +1,5 @@
+# terraform init -backend-config=../backend.hcl
+bucket       = "acme-tidemark-prod-euc1-state"
+region       = "eu-central-1"
+encrypt      = true
+use_lockfile = true

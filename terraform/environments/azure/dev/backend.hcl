@@ -1,0 +1,3 @@
+# terraform init -backend-config=../backend.hcl
+storage_account_name = "acmetidemarkdevweust"
+container_name       = "tfstate"

@@ -1,0 +1,75 @@
+variable "name" {
+  description = "Beginning of the names of the roles."
+  type        = string
+}
+
+variable "repository" {
+  description = "Repository on GitHub, owner/name."
+  type        = string
+  validation {
+    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.repository))
+    error_message = "repository is owner/name, without patterns: `owner/*` would trust every repository that is made there."
+  }
+}
+
+variable "repository_id" {
+  description = "Number of the repository. A name can be given up and taken by somebody else; the number cannot."
+  type        = string
+  validation {
+    condition     = can(regex("^[0-9]+$", var.repository_id))
+    error_message = "repository_id is a number (gh api repos/OWNER/NAME --jq .id)."
+  }
+}
+
+variable "apply_environment" {
+  description = "GitHub environment whose reviewers let a job apply."
+  type        = string
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]+$", var.apply_environment))
+    error_message = "apply_environment is the name of an environment, without patterns."
+  }
+}
+
+variable "state_bucket" {
+  description = "Bucket of Terraform's states."
+  type        = string
+}
+
+variable "state_kms_key_arn" {
+  description = "Key of the states."
+  type        = string
+}
+
+variable "apply_policy_arns" {
+  description = "Managed policies of the role that applies."
+  type        = list(string)
+}
+
+variable "permissions_boundary_arn" {
+  description = "Boundary of the role that applies; null for none."
+  type        = string
+  default     = null
+}
+
+variable "archive_bucket_arns" {
+  description = "Archive buckets: the role that applies may configure them, and read and delete no backup."
+  type        = list(string)
+  default     = []
+}
+
+variable "push_repository_arns" {
+  description = "Image repositories that a release pushes to; empty: no role for it."
+  type        = list(string)
+  default     = []
+}
+
+variable "create_provider" {
+  description = "Make the account's OIDC provider of GitHub. There is one for each account: false when another environment has made it."
+  type        = bool
+  default     = true
+}
+
+variable "tags" {
+  description = "Tags of all resources."
+  type        = map(string)
+}

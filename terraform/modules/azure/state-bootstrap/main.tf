@@ -1,0 +1,71 @@
+# Where the states of all other roots lie. Made from a local state, which is then moved into it (README.md says how).
+# A state knows every name and id and can hold secrets: it is versioned, encrypted, and open to the pipelines and the operators only.
+
+resource "azurerm_storage_account" "this" {
+  name                     = var.account_name
+  resource_group_name      = var.resource_group_name
+  location                 = var.location
+  account_kind             = "StorageV2"
+  account_tier             = "Standard"
+  account_replication_type = "GZRS"
+  tags                     = var.tags
+
+  shared_access_key_enabled         = false
+  default_to_oauth_authentication   = true
+  local_user_enabled                = false
+  allow_nested_items_to_be_public   = false
+  public_network_access_enabled     = length(var.runner_ip_rules) > 0
+  https_traffic_only_enabled        = true
+  min_tls_version                   = "TLS1_2"
+  cross_tenant_replication_enabled  = false
+  allowed_copy_scope                = "AAD"
+  infrastructure_encryption_enabled = true
+
+  network_rules {
+    default_action = "Deny"
+    bypass         = ["None"]
+    ip_rules       = var.runner_ip_rules
+  }
+
+  blob_properties {
+    versioning_enabled  = true
+    change_feed_enabled = true
+    delete_retention_policy {
+      days = 90
+    }
+    container_delete_retention_policy {
+      days = 90
+    }
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "azurerm_storage_container" "this" {
+  name                  = "tfstate"
+  storage_account_id    = azurerm_storage_account.this.id
+  container_access_type = "private"
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "azurerm_management_lock" "this" {
+  name       = "keep"
+  scope      = azurerm_storage_account.this.id
+  lock_level = "CanNotDelete"
+  notes      = "Holds Terraform's states."
+}
+
+# A plan reads and takes the lock, which is a lease on the blob and counts as writing: so it gets the same right as an apply, in this container only.
+resource "azurerm_role_assignment" "this" {
+  for_each = var.writers
+
+  scope                = azurerm_storage_container.this.id
+  role_definition_name = "Storage Blob Data Contributor"
+  principal_id         = each.value.object_id
+  principal_type       = each.value.type
+}

@@ -1,0 +1,52 @@
+# Planned only: what must never be destroyed could not be cleaned up after a test.
+mock_provider "azurerm" {
+  override_during = plan
+}
+
+override_resource {
+  target          = azurerm_storage_container.this
+  override_during = plan
+  values          = { id = "/containers/tfstate" }
+}
+
+variables {
+  account_name        = "acmetidemarkdevweust"
+  resource_group_name = "acme-tidemark-dev-weu-state"
+  location            = "westeurope"
+  tags                = { app = "tidemark" }
+  writers             = { apply = { object_id = "p1" }, operators = { object_id = "g1", type = "Group" } }
+}
+
+run "states_are_private_and_versioned" {
+  command = plan
+  assert {
+    condition = (
+      !azurerm_storage_account.this.shared_access_key_enabled && !azurerm_storage_account.this.public_network_access_enabled && azurerm_storage_account.this.blob_properties[0].versioning_enabled &&
+      azurerm_storage_account.this.network_rules[0].default_action == "Deny"
+    )
+    error_message = "A state knows every name and may hold secrets."
+  }
+  assert {
+    condition     = alltrue([for assignment in azurerm_role_assignment.this : assignment.scope == "/containers/tfstate"])
+    error_message = "Rights at the container."
+  }
+}
+
+run "runners_outside_are_named_by_address" {
+  command = plan
+  variables {
+    runner_ip_rules = ["203.0.113.7"]
+  }
+  assert {
+    condition     = azurerm_storage_account.this.public_network_access_enabled && azurerm_storage_account.this.network_rules[0].default_action == "Deny" && azurerm_storage_account.this.network_rules[0].ip_rules == toset(["203.0.113.7"])
+    error_message = "The rest of the world stays outside."
+  }
+}
+
+run "everybody_is_no_runner" {
+  command = plan
+  variables {
+    runner_ip_rules = ["0.0.0.0/0"]
+  }
+  expect_failures = [var.runner_ip_rules]
+}

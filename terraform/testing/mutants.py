@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Makes careless edits in copies of the modules and says which of them `terraform test` does not notice (exit code 1).
+
+PYTHONPATH=terraform/testing TERRAFORM_MIRROR=… terraform/testing/mutants.py [MODULE]
+"""
+
+import sys
+
+from harness.workspace import Workspace
+
+EDITS = [
+    ("modules/pure/naming", "main.tf", 'southeast = "se"', 'southeast = "s"'),
+    ("modules/pure/tags", "main.tf", "merge(var.extra, local.optional, {", "merge({"),
+    ("modules/pure/cidr-plan", "main.tf", "local.ours.first < local.ranges", "local.ours.first > local.ranges"),
+    ("modules/pure/archive-policies", "variables.tf", "[A-Za-z0-9._-]*(/", "[A-Za-z0-9._*-]*(/"),
+    ("modules/pure/restore-contract", "variables.tf", "mongodb(\\\\+srv)?://[^@]+$", "mongodb(\\\\+srv)?://.+$"),
+    ("modules/aws/network", "main.tf", 'var.nat == "per-zone" ? zone : var.zones[0] if var.nat != "none"', "var.zones[0]"),
+    ("modules/aws/network", "endpoints.tf", "cidr_ipv4         = var.cidr", 'cidr_ipv4         = "0.0.0.0/0"'),
+    ("modules/aws/eks", "main.tf", "endpoint_public_access  = false", "endpoint_public_access  = true"),
+    ("modules/aws/eks", "main.tf", 'length(each.value.namespaces) == 0 ? "cluster" : "namespace"', '"cluster"'),
+    ("modules/aws/eks", "nodes.tf", "http_put_response_hop_limit = 1", "http_put_response_hop_limit = 2"),
+    ("modules/aws/eks", "addons.tf", 'enableNetworkPolicy = "true"', 'enableNetworkPolicy = "false"'),
+    ("modules/aws/registry", "main.tf", '"IMMUTABLE"', '"MUTABLE"'),
+    ("modules/aws/backup-store", "main.tf", "object_lock_enabled = true", "object_lock_enabled = false"),
+    ("modules/aws/backup-store", "replica.tf", 'delete_marker_replication {\n      status = "Disabled"', 'delete_marker_replication {\n      status = "Enabled"'),
+    ("modules/aws/backup-store", "variables.tf", 'var.lock.mode != "compliance" ||', 'var.lock.mode != "none" ||'),
+    ("modules/aws/backup-access", "main.tf", 'ArnEquals = { "aws:SourceArn" = var.cluster_arn }', 'ArnEquals = { "aws:SourceArn" = "*" }'),
+    ("modules/aws/backup-access", "variables.tf", 'startswith("${coalesce(b.prefix, other)}/", "${coalesce(a.prefix, one)}/")', "false"),
+    ("modules/aws/edge-waf", "main.tf", "priority = 0", "priority = 9"),
+    ("modules/aws/identity", "alb_controller.tf", 'owned  = { StringEquals = { "aws:ResourceTag/${local.tag}" = var.cluster_name } }', "owned  = {}"),
+    ("modules/aws/github-oidc", "main.tf", "environment:${var.apply_environment}", "environment:*"),
+    ("modules/aws/state-bootstrap", "main.tf", 'status = "Enabled"\n  }\n}', 'status = "Suspended"\n  }\n}'),
+    ("modules/aws/observability", "main.tf", 'missing = "breaching"', 'missing = "ignore"'),
+]
+
+
+def main(chosen):
+    survivors = []
+    with Workspace("modules/pure/naming", providers=False) as first:
+        for module, name, before, after in EDITS:
+            if chosen and module not in chosen:
+                continue
+            work = first.beside(module)
+            work.providers = "/pure/" not in module
+            file = work.folder / name
+            text = file.read_text()
+            if before not in text:
+                sys.exit(f"{module}/{name} does not say {before!r} any more")
+            file.write_text(text.replace(before, after, 1))
+            if any(one.startswith("error") for one in work.init().validate()):
+                sys.exit(f"{module}: not valid with {after!r}, which proves nothing")
+            failed = work.test().returncode != 0
+            file.write_text(text)
+            print("noticed " if failed else "SURVIVED", module, before.split("\n")[0], flush=True)
+            if not failed:
+                survivors.append(module)
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
