@@ -63,7 +63,7 @@ class Mongodb(unittest.TestCase):
         self.assertNotEqual(name(), name(to="1:2"))
         self.assertNotEqual(name(), name(lineage="a"))
 
-    def test_a_restore_is_a_plain_job_that_lets_nobody_in_before_it_is_done(self):
+    def test_a_restore_is_a_plain_job_that_lets_nobody_in_nor_archives_before_it_is_done(self):
         documents = helm.render("mongodb", {"mode": "recovery", "recovery": {"to": "latest"}})
         job = helm.find(documents, "Job/r-mongodb-restore-*")
         # As a hook it would wait for members that `--wait` waits for.
@@ -71,7 +71,7 @@ class Mongodb(unittest.TestCase):
         users = {user["name"]: user for user in helm.look(documents, "ConfigMap/r-mongodb data/users.json/|json")}
         self.assertEqual(
             {name: user["afterRestore"] for name, user in users.items()},
-            {"orders": True, "developer": True, "tidemark-backup": False, "tidemark-restore": False},
+            {"orders": True, "developer": True, "tidemark-backup": True, "tidemark-restore": False},
         )
         self.assertNotIn("tidemark-restore", look("ConfigMap/r-mongodb data/users.json"))
 

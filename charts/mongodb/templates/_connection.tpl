@@ -88,7 +88,8 @@ from the service, so that another number of them restarts nobody.
 {{- $restore := list (merge (dict "role" "restore") $admin) (merge (dict "role" "readWriteAnyDatabase") $admin) (merge (dict "role" "clusterMonitor") $admin) (dict "role" "readWrite" "db" "config") -}}
 {{- $users := dict -}}
 {{- range $name, $user := .Values.users }}{{- if $user }}{{- $_ := set $users $name $user }}{{- end }}{{- end -}}
-{{- $_ := set $users "tidemark-backup" (dict "roles" $backup) -}}
+{{- /* Nothing is archived of a set that is being filled: it would be half of it, and a second lineage beside the one that is restored from. */ -}}
+{{- $_ := set $users "tidemark-backup" (dict "roles" $backup "afterRestore" true) -}}
 {{- if eq .Values.mode "recovery" }}{{- $_ := set $users "tidemark-restore" (dict "roles" $restore) }}{{- end -}}
 {{- toJson $users -}}
 {{- end -}}
