@@ -48,10 +48,17 @@ class Disaster(ProductTest):
         with Ledger(self.product.edge()) as after:
             after.wait_for(10)
         self.assertEqual(after.missing(), [])
+        # Nothing was archived while the set was being filled; from then on it is, as a lineage of its own.
+        self.eventually(lambda: self.windows() == 2, 180, "an archive of the restored set")
 
     def has_snapshot(self) -> bool:
+        return self.windows() > 0
+
+    def windows(self) -> int:
+        """Lineages of which something can be restored."""
         result = self.product.dr("status", "--json", check=False)
-        return result.returncode == 0 and any(lineage["windows"] for lineage in json.loads(result.stdout)["lineages"])
+        # 10: with findings, which a set that was just restored may have.
+        return sum(bool(lineage["windows"]) for lineage in json.loads(result.stdout)["lineages"]) if result.returncode in (0, 10) else 0
 
     def deletion(self) -> dict:
         result = self.product.dr("find", "--namespace", "orders.orders", "--op", "delete", "--since", "-15m", "--json", check=False)
