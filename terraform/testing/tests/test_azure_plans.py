@@ -41,11 +41,6 @@ class Layers(unittest.TestCase):
             for one in names:
                 self.assertEqual(taken.setdefault(one, name), name)
 
-    def test_environments_differ_in_values_only(self):
-        for layer in LAYERS:
-            texts = {(TERRAFORM / "environments" / "azure" / name / layer / "main.tf").read_text() for name in ENVIRONMENTS}
-            self.assertEqual(len(texts), 1, layer)
-
     def test_states_lie_where_the_bootstrap_makes_their_account(self):
         for name in ENVIRONMENTS:
             account = environment(name)["00-bootstrap"].outputs["state_account"]

@@ -48,6 +48,16 @@ class Configurations(unittest.TestCase):
             if folder.startswith("modules/"):
                 self.assertTrue(list((TERRAFORM / folder).glob("tests/*.tftest.hcl")), folder)
 
+    def test_environments_differ_in_values_only(self):
+        """Terraform needs a root for each environment and layer; whoever mends one mends all."""
+        for cloud in ("aws", "azure"):
+            environments = [file.parent for file in sorted((TERRAFORM / "environments" / cloud).glob("*/environment.yaml"))]
+            self.assertGreaterEqual(len(environments), 3, cloud)
+            roots = [{str(file.relative_to(folder)): file.read_text() for file in folder.glob("*/*.tf")} for folder in environments]
+            for folder, root in zip(environments, roots):
+                self.assertTrue(root, folder)
+                self.assertEqual(root, roots[0], f"{folder} and {environments[0]}")
+
     def test_a_wrong_attribute_type_block_or_output_is_seen(self):
         """What `valid` means here: against the real schema, and not only as text."""
         mistakes = {
