@@ -98,56 +98,56 @@ test-delivery:  ## workflows, GitOps with the real definitions of Argo CD, promo
 	 && HELM="$$helm" KUBECONFORM="$$conform" KUBERNETES_SCHEMAS="$$schemas" ARGO_SCHEMAS="$$argo" CRANE="$$crane" ACTIONLINT="$$actionlint" SHELLCHECK="$$shellcheck" \
 	 LOG_COLLECTOR="$$collector" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory tests/delivery
 
-ci-packages:  ## Debian's packages for the tests, in a bare container of a pipeline
+ci-packages:  # Debian's packages for the tests, in a bare container of a pipeline
 	@scripts/install-ci-packages.sh
 
-dist: $(if $(PROGRAMS),,release-programs)  ## archives of the programs with their sums (VERSION=0.2.0)
+dist: $(if $(PROGRAMS),,release-programs)  # archives of the programs with their sums (VERSION=0.2.0)
 	@scripts/release.py dist --version "$(version)" --programs "$(or $(PROGRAMS),$(programs))"
 
 release-programs:
 	@cargo build --release --quiet --locked -p sidecar -p dr-cli
 
-sbom:  ## lists of components, CycloneDX, of the lock files (VERSION=0.2.0)
+sbom:  # lists of components, CycloneDX, of the lock files (VERSION=0.2.0)
 	@scripts/release.py sbom --version "$(version)"
 
-image-archives:  ## build the container images from programs that are there (PROGRAMS names their folder)
+image-archives:  # build the container images from programs that are there (PROGRAMS names their folder)
 	@$(if $(PROGRAMS),mkdir -p target/release && install --target-directory=target/release $(PROGRAMS)/sidecar $(PROGRAMS)/dr-cli)
 	@dockerfiles/build.py $(ARGS)
 
-registry-login:  ## short-lived credentials for a registry of ECR or ACR (REGISTRY=host)
+registry-login:  # short-lived credentials for a registry of ECR or ACR (REGISTRY=host)
 	@scripts/registry-login.sh "$(REGISTRY)"
 
-publish-images:  ## put the images into a registry and write their digests to target/release-files/release.json (REGISTRY=host VERSION=0.2.0)
+publish-images:  # put the images into a registry and write their digests to target/release-files/release.json (REGISTRY=host VERSION=0.2.0)
 	@scripts/release.py images --registry "$(REGISTRY)" --version "$(version)" --archives "$(or $(ARCHIVES),$${TIDEMARK_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/tidemark}/cluster/images)"
 
-publish-charts:  ## put the charts into a registry (REGISTRY=host VERSION=0.2.0)
+publish-charts:  # put the charts into a registry (REGISTRY=host VERSION=0.2.0)
 	@scripts/release.py charts --registry "$(REGISTRY)" --version "$(version)"
 
-sign:  ## sign all that target/release-files names, keyless; needs the OIDC token of a workflow
+sign:  # sign all that target/release-files names, keyless; needs the OIDC token of a workflow
 	@scripts/release.py sign $(ARGS)
 
-publish-release:  ## the release page of GitHub (VERSION=0.2.0)
+publish-release:  # the release page of GitHub (VERSION=0.2.0)
 	@scripts/release.py publish --version "$(version)"
 
 promote:  ## write the digests of a release into the next environment (FROM=dev TO=staging, or RELEASE=file TO=dev; ROLLBACK=1)
 	@scripts/promote.py $(if $(FROM),--from $(FROM)) --to "$(TO)" $(if $(RELEASE),--release $(RELEASE)) $(if $(ROLLBACK),--rollback)
 
-promotion-request:  ## a pull request with what `make promote` changed (TO=staging)
+promotion-request:  # a pull request with what `make promote` changed (TO=staging)
 	@scripts/promotion-request.sh "$(TO)"
 
-terraform-roots:  ## which root modules there are, as a matrix for a workflow
+terraform-roots:  # which root modules there are, as a matrix for a workflow
 	@scripts/terraform-roots.py
 
-terraform-validate:  ## one root module, without its state (ROOT=aws/dev/20-cluster)
+terraform-validate:  # one root module, without its state (ROOT=aws/dev/20-cluster)
 	@scripts/terraform-root.sh validate "$(ROOT)"
 
-terraform-plan:  ## what would change, and its digest (ROOT=aws/dev/20-cluster)
+terraform-plan:  # what would change, and its digest (ROOT=aws/dev/20-cluster)
 	@scripts/terraform-root.sh plan "$(ROOT)"
 
-terraform-apply:  ## apply the plan that was approved, or nothing (ROOT=aws/dev/20-cluster EXPECTED=digest, or APPROVED=folder of that plan)
+terraform-apply:  # apply the plan that was approved, or nothing (ROOT=aws/dev/20-cluster EXPECTED=digest, or APPROVED=folder of that plan)
 	@EXPECTED="$(if $(APPROVED),$$(cat "$(APPROVED)/digest"),$(EXPECTED))" scripts/terraform-root.sh apply "$(ROOT)"
 
-drill-archive:  ## a restore for practice from a real archive into a throw-away mongod (ARCHIVE=url; report in target/drill)
+drill-archive:  # a restore for practice from a real archive into a throw-away mongod (ARCHIVE=url; report in target/drill)
 	@cargo build --release --quiet --locked -p dr-cli
 	@mkdir -p target/drill && MONGOD="$$(scripts/fetch-mongod.sh | tail -n 1)" TIDEMARK_ARCHIVE="$(ARCHIVE)" $(programs)/dr-cli drill --report-dir target/drill $(ARGS)
 
