@@ -31,6 +31,11 @@ EDITS = [
     ("modules/aws/github-oidc", "main.tf", "environment:${var.apply_environment}", "environment:*"),
     ("modules/aws/state-bootstrap", "main.tf", 'status = "Enabled"\n  }\n}', 'status = "Suspended"\n  }\n}'),
     ("modules/aws/observability", "main.tf", 'missing = "breaching"', 'missing = "ignore"'),
+    ("modules/local/mongod", "main.tf", 'local.alive ? local.record.trigger : plantimestamp()', '"once"'),
+    ("modules/local/mongod", "main.tf", "!can(fileexists(var.folder))", "can(var.folder)"),
+    ("modules/local/mongod", "variables.tf", "[1, 3]", "[1, 2, 3]"),
+    ("modules/local/namespace", "main.tf", 'startswith(local.endpoint, "https://")', "can(local.endpoint)"),
+    ("modules/local/namespace", "main.tf", '"${dirname(var.kubeconfig)}/${local.cluster["certificate-authority"]}"', 'local.cluster["certificate-authority"]'),
 ]
 
 
@@ -41,7 +46,7 @@ def main(chosen):
             if chosen and module not in chosen:
                 continue
             work = first.beside(module)
-            work.providers = "/pure/" not in module
+            work.providers = not module.startswith(("modules/pure/", "modules/local/"))
             file = work.folder / name
             text = file.read_text()
             if before not in text:
