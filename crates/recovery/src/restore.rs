@@ -22,6 +22,7 @@ mod state;
 pub(crate) mod survey;
 mod tally;
 mod views;
+mod wait;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,6 +43,7 @@ pub use report::{Counts, Parked, Phase, ReportedTarget, RestoreReport, SkippedEn
 
 pub use preflight::examine_destination;
 pub(crate) use preflight::require_fresh;
+pub use wait::wait_for_destination;
 
 use attempts::Attempts;
 use check::Checked;

@@ -4,6 +4,7 @@ use archive::LineageId;
 use archive::catalog::Finding;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
+use archive::target::RestoreTarget;
 use store::{ErrorKind, ObjectStoreExt};
 
 use super::{ArchiveReader, RECORD_LIMIT, finding};
@@ -87,6 +88,46 @@ impl ArchiveReader {
             }
             None => refuse(FailureKind::Usage, "the archive holds several lineages".into(), "name one with --lineage"),
         }
+    }
+
+    /// The lineage for a restore to `target`: the one that was asked for, the only one there is, or the only one that
+    /// can be restored to `target`.
+    ///
+    /// A restored set is archived as another lineage, so after a recovery an archive holds two; a moment before the
+    /// recovery lies in the first, one after it in the second. When two could be meant, or one cannot be judged, none
+    /// is chosen; `latest` and `-15m` mean something in each, so they choose none.
+    pub async fn choose_lineage_for(&self, wanted: Option<&str>, target: &RestoreTarget) -> Result<LineageRecord> {
+        let means_a_moment = !matches!(target, RestoreTarget::Latest | RestoreTarget::Ago { .. });
+        if wanted.is_none() && means_a_moment {
+            let Lineages { records, broken } = self.lineages().await?;
+            if records.len() > 1 && broken.is_empty() {
+                return self.only_restorable(records, target).await;
+            }
+        }
+        self.choose_lineage(wanted).await
+    }
+
+    async fn only_restorable(&self, records: Vec<LineageRecord>, target: &RestoreTarget) -> Result<LineageRecord> {
+        let (mut able, mut judged) = (Vec::new(), Vec::new());
+        for record in records {
+            match self.plan(&record.lineage, target, None).await {
+                Ok(_) => {
+                    judged.push(format!("{} can be restored to it", record.lineage));
+                    able.push(record);
+                }
+                Err(refusal) if matches!(refusal.kind, FailureKind::NotFound | FailureKind::NotRestorable) => {
+                    judged.push(format!("{}: {}", record.lineage, refusal.what));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        let (kind, what) = match able.len() {
+            1 => return Ok(able.swap_remove(0)),
+            0 => (FailureKind::NotRestorable, format!("no lineage of the archive can be restored to {target}")),
+            _ => (FailureKind::Usage, format!("several lineages of the archive can be restored to {target}")),
+        };
+        let next = if kind == FailureKind::Usage { "name one with --lineage" } else { "dr-cli status" };
+        Err(Failure::new(kind, what).at(self.store.location()).because(judged.join("; ")).then(next))
     }
 
     /// Those that can be used and what is wrong with the others, or that there is none; a failure when none is left that
