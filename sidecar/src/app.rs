@@ -50,7 +50,8 @@ impl Site {
         Ok(Self { replica_set: record.replica_set, source, archive })
     }
 
-    /// Keeps trying while server or store is away or the user is refused.
+    /// Keeps trying while server or store is away or refuses who asks. Credentials are corrected outside as often as here, and
+    /// a sidecar that ends and is started again and again takes its member out of service for the sake of backups.
     async fn open_patiently(config: &Config, board: &StatusBoard, stop: &CancellationToken) -> Result<Self> {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
         let mut refusals = Refusals::default();
@@ -60,7 +61,7 @@ impl Site {
                 () = stop.cancelled() => return Err(Error::Cancelled),
             };
             match opened {
-                Err(error) if error.is_transient() || error.is_refused_user() => {
+                Err(error) if error.is_transient() || error.is_refused_user() || error.is_refused_by_store() => {
                     if !refusals.tell(&error) {
                         tracing::warn!(event = "start_retried", %error, "not started yet; trying again");
                     }

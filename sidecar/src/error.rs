@@ -117,6 +117,11 @@ impl Error {
         matches!(self, Self::Replset(error) if matches!(error.kind(), Server::AuthFailed | Server::MissingPrivilege(_)))
     }
 
+    /// Whether the store refuses the credentials, or they may do less than is needed.
+    pub fn is_refused_by_store(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind() == store::ErrorKind::PermissionDenied)
+    }
+
     pub fn exit_code(&self) -> u8 {
         use replset::ErrorKind as Server;
         use store::ErrorKind as Stored;
