@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use archive::SnapshotId;
 use archive::oplog::OpKind;
 use archive::target::{RestoreTarget, TARGET_GRAMMAR};
+use clap::builder::ArgPredicate;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -17,11 +18,14 @@ use crate::output::Sink;
 
 mod drill;
 mod keeping;
+mod terraform;
 #[cfg(test)]
 mod tests;
 
+use drill::parse_seconds;
 pub use drill::{DrillArgs, DrillTarget};
 pub use keeping::{ExpireArgs, FreezeArgs, PinArgs, UnpinArgs, snapshot_id};
+pub use terraform::TerraformArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok · 1 unexpected · 2 usage · 3 not found · 4 not restorable · 5 integrity · 6 key · 7 lease held · 8 store or
@@ -75,7 +79,7 @@ pub enum Command {
     /// What a restore would do
     Plan(PlanArgs),
     /// Restore into a fresh replica set
-    Restore(RestoreArgs),
+    Restore(Box<RestoreArgs>),
     /// Arm the TTL indexes that a restore parked
     Release(ReleaseArgs),
     /// Prove that stored bytes are what was written
@@ -163,14 +167,47 @@ pub struct PlanArgs {
 #[derive(Debug, clap::Args)]
 pub struct RestoreArgs {
     /// The moment to restore
-    #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = TARGET_GRAMMAR, required_unless_present = "plan")]
+    #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = TARGET_GRAMMAR, required_unless_present_any = ["plan", "clean_up"])]
     pub to: Option<RestoreTarget>,
     /// Start from this snapshot instead of the newest one that serves
     #[arg(long, value_name = "ID", conflicts_with = "plan")]
     pub snapshot: Option<SnapshotId>,
     /// Connection string of the fresh replica set to restore into
-    #[arg(long, env = "TIDEMARK_DESTINATION", hide_env_values = true, value_name = "URI")]
-    pub destination: String,
+    #[arg(
+        long,
+        env = "TIDEMARK_DESTINATION",
+        hide_env_values = true,
+        value_name = "URI",
+        required_unless_present = "terraform"
+    )]
+    pub destination: Option<String>,
+    /// Wait so long for a destination that is still being made, for example 10m; not at all when absent
+    #[arg(long, value_name = "DURATION", value_parser = parse_seconds, conflicts_with = "terraform")]
+    pub wait_for_destination: Option<u64>,
+    #[command(flatten)]
+    pub terraform: TerraformArgs,
+    /// Go on with a restore by Terraform that ended before its end: the name of the run, or its folder
+    #[arg(long, value_name = "RUN", requires = "terraform", conflicts_with_all = ["clean_up", "run_dir", "var", "var_file", "backend_config"])]
+    pub resume: Option<PathBuf>,
+    /// The chart to install in a cluster that Terraform makes: the folder of `tidemark`, its package, or its address in a registry
+    #[arg(
+        long,
+        value_name = "CHART",
+        requires = "terraform",
+        default_value_if("terraform", ArgPredicate::IsPresent, "charts/tidemark")
+    )]
+    pub chart: Option<PathBuf>,
+    /// The release that is installed there
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "terraform",
+        default_value_if("terraform", ArgPredicate::IsPresent, "tidemark")
+    )]
+    pub helm_release: Option<String>,
+    /// Applied in its namespace before: a file with the Secrets that its values name, for example the archive's credentials
+    #[arg(long, value_name = "FILE", requires = "terraform")]
+    pub manifest: Vec<PathBuf>,
     /// Execute exactly this plan, as `dr-cli plan --json` printed it
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,

@@ -19,6 +19,7 @@ mod release;
 mod restore;
 mod show;
 mod status;
+mod terraform;
 mod verify;
 
 pub async fn run(context: &Context, command: Command) -> Result<Report> {
@@ -28,7 +29,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report> {
         Command::Show(args) => show::run(context, &args).await,
         Command::Find(args) => find::run(context, args).await,
         Command::Plan(args) => plan::run(context, &args).await,
-        Command::Restore(args) => restore::run(context, args).await,
+        Command::Restore(args) => Box::pin(restore::run(context, *args)).await,
         Command::Release(args) => release::run(&args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Drill(args) => Box::pin(drill::run(context, *args)).await,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use archive::catalog::Finding;
 use archive::encryption::Identities;
 use archive::lineage::LineageRecord;
-use recovery::{ArchiveReader, Failure, FailureKind, Progress, Result};
+use archive::target::RestoreTarget;
+use recovery::{ArchiveReader, Failure, FailureKind, Interrupt, Progress, Result};
 
 use store::ObjectStore;
 
@@ -19,6 +20,8 @@ pub struct Context {
     identity_files: Vec<PathBuf>,
     lineage: Option<String>,
     pub progress: Arc<dyn Progress>,
+    /// Held by what must not be cut short.
+    pub interrupt: Interrupt,
 }
 
 pub struct Stores {
@@ -28,13 +31,14 @@ pub struct Stores {
 }
 
 impl Context {
-    pub fn new(invocation: &Invocation) -> Self {
+    pub fn new(invocation: &Invocation, interrupt: Interrupt) -> Self {
         Self {
             archive: invocation.archive.clone(),
             control: invocation.control.clone(),
             identity_files: invocation.identity_files.clone(),
             lineage: invocation.lineage.clone(),
             progress: progress::start(invocation.sink.quiet),
+            interrupt,
         }
     }
 
@@ -97,6 +101,11 @@ impl Context {
     /// The one lineage that a command works on.
     pub async fn lineage(&self, reader: &ArchiveReader) -> Result<LineageRecord> {
         reader.choose_lineage(self.wanted_lineage()).await
+    }
+
+    /// The lineage that a restore to `target` works on.
+    pub async fn lineage_for(&self, reader: &ArchiveReader, target: &RestoreTarget) -> Result<LineageRecord> {
+        reader.choose_lineage_for(self.wanted_lineage(), target).await
     }
 
     /// For commands that show all lineages unless one is named; with what is wrong with those that cannot be shown.

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use recovery::{Failure, FailureKind};
+use recovery::{Failure, FailureKind, Interrupt};
 
 mod args;
 mod catalog;
@@ -43,27 +43,40 @@ fn start(invocation: Invocation) -> recovery::Result<Report> {
         .enable_all()
         .build()
         .map_err(|error| unexpected(format!("the async runtime does not start: {error}")))?;
-    let report = runtime.block_on(async {
-        tokio::select! {
-            report = run(invocation) => report,
-            signal = interrupted() => Err(signal),
-        }
-    });
+    let report = runtime.block_on(until_interrupted(invocation));
     // A prompt that waits for input would keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(100));
     report
 }
 
-async fn run(invocation: Invocation) -> recovery::Result<Report> {
+/// A signal ends the command where it is, unless something is under way that has to come to an end first: then it is passed on, and a second
+/// one ends it.
+async fn until_interrupted(invocation: Invocation) -> recovery::Result<Report> {
+    let interrupt = Interrupt::default();
+    let mut command = std::pin::pin!(run(invocation, interrupt.clone()));
+    let signal = tokio::select! {
+        report = &mut command => return report,
+        signal = wait_for_signal() => signal,
+    };
+    if !interrupt.is_held() {
+        return Err(interrupted(signal));
+    }
+    interrupt.ask(signal);
+    tokio::select! {
+        report = command => report,
+        signal = wait_for_signal() => Err(interrupt.parting().unwrap_or_else(|| interrupted(signal))),
+    }
+}
+
+async fn run(invocation: Invocation, interrupt: Interrupt) -> recovery::Result<Report> {
     for warning in &invocation.warnings {
         invocation.sink.warn(warning);
     }
-    let context = Context::new(&invocation);
+    let context = Context::new(&invocation, interrupt);
     commands::run(&context, invocation.command).await
 }
 
-async fn interrupted() -> Failure {
-    let signal = wait_for_signal().await;
+fn interrupted(signal: &'static str) -> Failure {
     Failure::new(FailureKind::Cancelled, "cancelled before the end")
         .at("dr-cli")
         .because(signal)

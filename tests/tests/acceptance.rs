@@ -22,6 +22,8 @@ mod indexes;
 mod lineages;
 #[path = "acceptance/locked.rs"]
 mod locked;
+#[path = "acceptance/made.rs"]
+mod made;
 #[path = "acceptance/many.rs"]
 mod many;
 #[path = "acceptance/namespaces.rs"]

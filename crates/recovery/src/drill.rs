@@ -6,13 +6,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use archive::drill::{DrillReport, Evidence, SelectionRule, Trigger};
 use archive::plan::RestorePlan;
+use tokio::sync::Mutex;
 
 use crate::archive_reader::ArchiveReader;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::progress::Progress;
+use crate::terraform::TerraformRun;
 
 mod clean_up;
 mod compare;
@@ -24,7 +27,7 @@ mod overlay;
 mod practice;
 mod publish;
 pub mod queries;
-mod stopwatch;
+pub(crate) mod stopwatch;
 mod surroundings;
 mod throwaway;
 mod validate;
@@ -41,6 +44,8 @@ pub enum Place {
     Given { uri: String, drop_after: bool },
     /// A `mongod` that is started in a folder below `parent` and removed afterwards.
     Throwaway { mongod: PathBuf, parent: PathBuf },
+    /// What a planned run of Terraform makes, and destroys unless it is to be kept. `patience`: how long to wait until it answers.
+    Made { run: Arc<Mutex<TerraformRun>>, keep: bool, patience: Duration },
 }
 
 #[derive(Debug, Clone)]
@@ -80,13 +85,14 @@ pub async fn drill(
     progress: Arc<dyn Progress>,
 ) -> Result<Drilled> {
     let mut practice = Practice::begin(reader, plan, options, progress).await?;
-    let ended = practice.run().await;
-    practice.clean_up().await;
+    let mut ended = practice.run().await;
+    let cleaned = practice.clean_up(ended.as_ref().err()).await;
+    ended = ended.and(cleaned);
     if let Some(protection) = practice.protection.take() {
         protection.release().await;
     }
     match ended {
-        Err(refusal) if refusal.kind.is_refusal() => Err(refusal),
+        Err(refusal) if refusal.kind.is_refusal() || refusal.kind == FailureKind::Cancelled => Err(refusal),
         ended => Ok(practice.finish(ended.err())),
     }
 }

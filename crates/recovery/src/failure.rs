@@ -38,11 +38,19 @@ impl FailureKind {
         }
     }
 
-    fn from_exit_code(code: u8) -> Self {
-        [Self::Usage, Self::NotFound, Self::NotRestorable, Self::Integrity, Self::Key, Self::Unreachable, Self::Unsafe]
-            .into_iter()
-            .find(|kind| kind.exit_code() == code)
-            .unwrap_or(Self::Unexpected)
+    pub(crate) fn from_exit_code(code: u8) -> Self {
+        const ALL: [FailureKind; 9] = [
+            FailureKind::Usage,
+            FailureKind::NotFound,
+            FailureKind::NotRestorable,
+            FailureKind::Integrity,
+            FailureKind::Key,
+            FailureKind::LeaseHeld,
+            FailureKind::Unreachable,
+            FailureKind::Unsafe,
+            FailureKind::Cancelled,
+        ];
+        ALL.into_iter().find(|kind| kind.exit_code() == code).unwrap_or(Self::Unexpected)
     }
 
     /// Whether the command declined to start, as opposed to having failed on the way.

@@ -12,11 +12,14 @@ pub mod export;
 mod failure;
 mod find;
 pub mod holds;
+mod interrupt;
 pub mod keys;
+pub mod kubernetes;
 mod oplog_stream;
 mod progress;
 mod restore;
 mod segment_blocks;
+pub mod terraform;
 mod verify;
 
 pub use archive_reader::{ArchiveReader, Lineages, NeedsKey, segment_key};
@@ -25,11 +28,12 @@ pub use find::{
     FindQuery, FindResult, Match, NamespaceFilter, ParseBoundError, ParseFilterError, Scanned, TimeBound, find,
     searched_by_default,
 };
+pub use interrupt::{Held, Interrupt};
 pub use oplog_stream::{OplogEvent, OplogStream};
 pub use progress::{Progress, Silent, Unit};
 pub use restore::{
     Counts, Parked, Phase, ReleaseReport, ReportedTarget, RestoreOptions, RestoreReport, SkippedEntries,
-    examine_destination, predict_seconds, release, restore,
+    examine_destination, predict_seconds, release, restore, wait_for_destination,
 };
 pub use verify::{
     Checked, ClosedObjects, CoveredLineage, Sample, Share, VerifyCoverage, VerifyLevel, VerifyOptions, VerifyReport,

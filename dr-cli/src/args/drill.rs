@@ -6,6 +6,8 @@ use std::str::FromStr;
 use archive::drill::Trigger;
 use archive::target::{RestoreTarget, TARGET_GRAMMAR};
 
+use super::TerraformArgs;
+
 /// Which moment is drilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrillTarget {
@@ -41,6 +43,11 @@ pub struct DrillArgs {
     /// Fresh replica set to restore into; without it a throw-away mongod is started on this machine
     #[arg(long, env = "TIDEMARK_DESTINATION", hide_env_values = true, value_name = "URI")]
     pub destination: Option<String>,
+    #[command(flatten)]
+    pub terraform: TerraformArgs,
+    /// Leave what Terraform made; the report names the command that removes it
+    #[arg(long, requires = "terraform", conflicts_with = "clean_up")]
+    pub keep: bool,
     /// Drop everything in the destination afterwards
     #[arg(long, requires = "destination")]
     pub drop_after: bool,
@@ -92,7 +99,7 @@ fn long_help() -> String {
     )
 }
 
-fn parse_seconds(text: &str) -> Result<u64, String> {
+pub fn parse_seconds(text: &str) -> Result<u64, String> {
     let refuse = || format!("`{text}` is not a duration; write it with a unit, for example `90s`, `15m` or `2h`");
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| refuse())?;
     u64::try_from(parsed.as_secs()).map_err(|_| refuse())

@@ -9,10 +9,11 @@ use archive::signature::{SignatureError, SigningKey};
 use archive::target::RestoreTarget;
 use archive::{ClusterTime, Digest, DrillId, LineageId};
 use recovery::drill::{self, Documents, DrillOptions, Drilled, Place, queries};
+use recovery::terraform::RunSummary;
 use recovery::{ArchiveReader, Failure, FailureKind, Result};
 use serde::Serialize;
 
-use super::plan;
+use super::{plan, terraform};
 use crate::args::{DrillArgs, DrillTarget};
 use crate::confirm;
 use crate::context::Context;
@@ -36,6 +37,9 @@ struct Output<'a> {
     /// Copies in `--report-dir`.
     files: Vec<String>,
     signature_key: Option<String>,
+    /// What Terraform made, and what is left of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terraform: Option<RunSummary>,
     report: &'a DrillReport,
 }
 
@@ -47,6 +51,13 @@ struct Choice {
 }
 
 pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
+    if let Some(run) = &args.terraform.clean_up {
+        return terraform::clean_up(context, &args.terraform, "drill", run, args.yes).await;
+    }
+    let is_made = args.terraform.terraform.is_some();
+    if is_made && !args.yes && !confirm::is_possible() {
+        return Err(confirm::refusal("a drill makes a place that may cost money", "terraform plan"));
+    }
     if args.destination.is_some() && !args.yes && !confirm::is_possible() {
         return Err(confirm::refusal("a drill writes into the destination", "dr-cli plan --to …"));
     }
@@ -56,20 +67,33 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
     if let Some(folder) = &args.report_dir {
         std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     }
-    let place = place(&args)?;
+    let given = if is_made { None } else { Some(place(&args)?) };
     let seed = args.seed.unwrap_or_else(any_seed);
     let reader = context.open().await?;
     let lineage = context.lineage(&reader).await?.lineage;
     let choice = choose(&reader, &lineage, args.to.as_ref(), seed).await?;
     let plan = plan::make(&reader, &lineage, &choice.target, None).await?;
     let chosen = format!("Drill to {} ({}), seed {seed}", choice.target, choice.requested);
+    let run = if is_made {
+        let mut run = terraform::begin(context, &args.terraform, "drill").await?;
+        terraform::show_and_ask(context, &mut run, &format!("{chosen}\n{}", plan::text(&plan)), args.yes).await?;
+        Some(Arc::new(tokio::sync::Mutex::new(run)))
+    } else {
+        None
+    };
     match &args.destination {
         Some(destination) if !args.yes => {
             let hosts = telemetry::redact_uri(destination);
             confirm::ask(format!("{chosen}\n{}\nThis writes into {hosts}", plan::text(&plan))).await?;
         }
-        _ => context.progress.note(&format!("{chosen}\n{}", plan::text(&plan))),
+        _ if run.is_none() => context.progress.note(&format!("{chosen}\n{}", plan::text(&plan))),
+        _ => {}
     }
+    let place = match (given, &run) {
+        (Some(place), _) => place,
+        (None, Some(run)) => Place::Made { run: Arc::clone(run), keep: args.keep, patience: args.terraform.patience() },
+        (None, None) => return Err(Failure::new(FailureKind::Unexpected, "the drill has no place")),
+    };
     let options = DrillOptions {
         place,
         rule: choice.rule,
@@ -85,14 +109,27 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
         approver: args.approver,
         evidence,
     };
-    let drilled = Box::pin(drill::drill(&reader, plan, options, Arc::clone(&context.progress))).await?;
+    let drilled = Box::pin(drill::drill(&reader, plan, options, Arc::clone(&context.progress))).await;
+    let mut drilled = match (drilled, &run) {
+        (Err(failure), Some(run)) => return terraform::failed(&*run.lock().await, failure),
+        (drilled, _) => drilled?,
+    };
+    if let Some(run) = &run
+        && let Some(failure) = drilled.failure.take()
+    {
+        drilled.failure = Some(run.lock().await.explain(failure));
+    }
     let documents = Documents::of(&drilled.report, key.as_ref())?;
     let stored = drill::publish(&reader, &drilled.report, &documents).await;
     let files = match &args.report_dir {
         Some(folder) => write_copies(folder, &drilled.report, &documents),
         None => Ok(Vec::new()),
     };
-    conclude(&drilled, seed, &stored, &files, key.as_ref())
+    let summary = match &run {
+        Some(run) => Some(run.lock().await.summary()),
+        None => None,
+    };
+    conclude(&drilled, seed, &stored, &files, key.as_ref(), summary)
 }
 
 fn conclude(
@@ -101,6 +138,7 @@ fn conclude(
     stored: &Result<Vec<String>>,
     files: &Result<Vec<String>>,
     key: Option<&SigningKey>,
+    terraform: Option<RunSummary>,
 ) -> Result<Report> {
     let report = &drilled.report;
     let ending = match (ending(drilled), stored.as_ref().err().or(files.as_ref().err())) {
@@ -119,6 +157,7 @@ fn conclude(
         stored: stored.as_ref().cloned().unwrap_or_default(),
         files: files.as_ref().cloned().unwrap_or_default(),
         signature_key: key.map(SigningKey::key_id),
+        terraform,
         report,
     };
     let mut text = text(&output);
@@ -293,6 +332,13 @@ fn text(output: &Output<'_>) -> String {
     }
     list.push(("loss (RPO)", seconds(rpo.actual_seconds, rpo.objective_seconds)));
     list.push(("recovery (RTO)", seconds(rto.actual_seconds, rto.objective_seconds)));
+    if let Some(run) = &output.terraform {
+        list.push(("made by", terraform::made_by(run)));
+        if let Some(clean_up) = &run.clean_up {
+            list.push(("still there", plural(run.remains.len() as u64, "resource")));
+            list.push(("to remove it", clean_up.clone()));
+        }
+    }
     list.push(("seed", output.seed.to_string()));
     list.extend(output.stored.iter().chain(&output.files).map(|key| ("report", key.clone())));
     let mut text = format!("Drill {}\n{}", report.id, facts(&list));

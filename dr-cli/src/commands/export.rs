@@ -11,7 +11,7 @@ use crate::output::Report;
 
 pub async fn run(context: &Context, args: &ExportArgs) -> Result<Report> {
     let reader = context.open().await?;
-    let lineage = context.lineage(&reader).await?.lineage;
+    let lineage = context.lineage_for(&reader, &args.to).await?.lineage;
     let plan = plan::make(&reader, &lineage, &args.to, args.snapshot.as_ref()).await?;
     let report = recovery::export::export(&reader, &plan, &args.out, Arc::clone(&context.progress)).await?;
     Ok(Report::new(&report, report.to_text())?.with_findings_if(!report.findings.is_empty()))

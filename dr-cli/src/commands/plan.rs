@@ -38,7 +38,7 @@ struct PlannedTarget<'a> {
 
 pub async fn run(context: &Context, args: &PlanArgs) -> Result<Report> {
     let reader = context.open().await?;
-    let lineage = context.lineage(&reader).await?.lineage;
+    let lineage = context.lineage_for(&reader, &args.to).await?.lineage;
     let plan = make(&reader, &lineage, &args.to, args.snapshot.as_ref()).await?;
     let from = args.snapshot.as_ref().map(|id| format!(" --snapshot {id}")).unwrap_or_default();
     let text = format!("{}\nNext: dr-cli restore --to {}{from} --destination URI\n", text(&plan), args.to);

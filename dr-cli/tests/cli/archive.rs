@@ -86,6 +86,14 @@ impl Archive {
         archive
     }
 
+    /// What is added from here on belongs to another lineage.
+    pub fn begin_lineage(&mut self, lineage: &str) {
+        self.add_lineage(lineage);
+        self.lineage = lineage.parse().unwrap();
+        self.slices.clear();
+        self.last_digest = None;
+    }
+
     pub fn url(&self) -> String {
         format!("file://{}", self.folder.path().display())
     }
@@ -302,7 +310,7 @@ fn order(at: ClusterTime, id: u32) -> Document {
 }
 
 /// One order per second; the last entry of the range closes a slice.
-fn shop_entries(from: u32, through: u32) -> Vec<Document> {
+pub fn shop_entries(from: u32, through: u32) -> Vec<Document> {
     (from..=through).map(|second| order(at(second, 1), 100 + second)).collect()
 }
 

@@ -146,3 +146,27 @@ fn with_verify_first_damage_is_found_before_anything_is_written() {
     let phases: Vec<_> = report["phases"].as_array().unwrap().iter().map(|phase| &phase["name"]).collect();
     assert!(phases.contains(&&json!("verify")), "{phases:?}");
 }
+
+#[test]
+fn a_destination_that_is_still_being_made_is_waited_for() {
+    let archive = Archive::sample();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // With a key file its user does not exist either before it is initiated.
+    let set = runtime.block_on(ReplicaSet::builder().auth(true).start_uninitiated()).unwrap();
+    let uri = set.uri();
+    let command = ["restore", "--to", "latest", "--destination", &uri, "--yes", "--json", "--quiet"];
+    let at_once = archive.run(&command);
+    assert!([2, 8].contains(&at_once.code), "{}", at_once.stdout);
+    let in_vain = archive.run(&[&command[..], &["--wait-for-destination", "3s"]].concat());
+    assert_eq!(in_vain.json()["outcome"], if in_vain.code == 2 { "refused" } else { "failed" });
+    assert!(in_vain.json()["error"]["cause"].as_str().unwrap().contains("waited"), "{}", in_vain.stdout);
+
+    let restored = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| archive.run(&[&command[..], &["--wait-for-destination", "5m"]].concat()));
+        runtime.block_on(tokio::time::sleep(std::time::Duration::from_secs(2)));
+        assert!(!waiting.is_finished());
+        runtime.block_on(set.initiate()).unwrap();
+        waiting.join().unwrap()
+    });
+    assert_eq!(restored.code, 0, "{}{}", restored.stdout, restored.stderr);
+}

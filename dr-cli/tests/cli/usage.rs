@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::archive::{Archive, LINEAGE};
+use crate::archive::{Archive, FIRST, LINEAGE, at, shop_entries};
 use crate::run::{run, run_with};
 
 #[test]
@@ -69,6 +69,40 @@ fn several_lineages_need_a_choice_where_one_is_meant() {
     assert_eq!(archive.json(&["status"])["lineages"].as_array().unwrap().len(), 2);
     assert_eq!(archive.json(&["--lineage", LINEAGE, "status"])["lineages"].as_array().unwrap().len(), 1);
     assert_eq!(archive.json(&["list"])["snapshots"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_moment_that_only_one_lineage_holds_needs_no_choice() {
+    const RECOVERED: &str = "rs0-00a1b2c3d4e5f60718293a4b";
+    let mut archive = Archive::sample();
+    archive.begin_lineage(RECOVERED);
+    archive.add_slice(at(60, 1), &shop_entries(61, 80));
+    archive.add_snapshot("20260101T000110Z-cccc", at(65, 1), at(70, 1));
+
+    let lineage_of = |archive: &Archive, target: &str| archive.json(&["plan", "--to", target])["lineage"].clone();
+    for target in [&at(22, 0).to_string(), &format!("before:{}", at(25, 1)), &format!("snapshot:{FIRST}")] {
+        assert_eq!(lineage_of(&archive, target), LINEAGE, "{target}");
+    }
+    for target in [&at(75, 1).to_string(), "snapshot:20260101T000110Z-cccc"] {
+        assert_eq!(lineage_of(&archive, target), RECOVERED, "{target}");
+    }
+    // What is in neither, and what means something in each.
+    let neither = at(45, 1).to_string();
+    archive.run(&["plan", "--to", &neither]).assert_error(4, &["no lineage of the archive", LINEAGE, RECOVERED]);
+    archive.run(&["plan", "--to", "latest"]).assert_error(2, &["several lineages", "--lineage"]);
+    archive.run(&["plan", "--to", "-5s"]).assert_error(2, &["several lineages", "--lineage"]);
+
+    // Two shards, say: both hold the moment.
+    archive.begin_lineage("rs1-00a1b2c3d4e5f60718293a4b");
+    archive.add_slice(at(0, 1), &shop_entries(1, 30));
+    archive.add_snapshot("20260101T000012Z-dddd", at(5, 1), at(12, 1));
+    let both = at(22, 0).to_string();
+    archive.run(&["plan", "--to", &both]).assert_error(2, &["several lineages", LINEAGE, "rs1-", "--lineage"]);
+    assert_eq!(lineage_of(&archive, &at(75, 1).to_string()), RECOVERED);
+
+    // One that cannot be judged may be the one that is meant.
+    archive.damage(&format!("{RECOVERED}/lineage.json").parse().unwrap(), |bytes| bytes.truncate(9));
+    archive.run(&["plan", "--to", &both]).assert_error(2, &["several lineages", "--lineage"]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! `make demo`: the main job on this machine, told on the terminal. Exit code 0 only when everything held.
+//! `make demo`: the main job on this machine, told on the terminal. Exit code 0 only when everything held. `demo drill` is `make drill`: one program,
+//! because linking costs more than running.
 
 use std::process::ExitCode;
 
 use e2e::archive_place::StoreKind;
 use e2e::demo::{Options, Story};
+use e2e::demo_drill;
 use e2e::programs::stopped;
+use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "usage: demo [--documents N] [--store file|s3|azure] [--keep]
 
@@ -36,6 +39,9 @@ fn options() -> Result<Options, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("drill") {
+        return drill().await;
+    }
     let options = match options() {
         Ok(options) => options,
         Err(usage) => {
@@ -60,4 +66,24 @@ async fn main() -> ExitCode {
         }
     }
     // `story` ends here, and with it every server and every file of the run.
+}
+
+/// Exits as `dr-cli drill` does.
+async fn drill() -> ExitCode {
+    let options = match demo_drill::Options::parse(std::env::args().skip(2)) {
+        Ok(options) => options,
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
+    };
+    // `dr-cli` gets Ctrl-C too, and comes to its end first: what it made is to be told.
+    let _caught = signal(SignalKind::interrupt());
+    match demo_drill::run(options).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("demo drill: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -39,7 +39,7 @@ fn orders(range: std::ops::Range<i32>) -> impl Iterator<Item = Document> {
 }
 
 /// Documents of several kinds, an archive, a reference that it reaches, and writes after it.
-async fn referenced() -> Result<Scenario> {
+pub async fn referenced() -> Result<Scenario> {
     referenced_by(Scenario::start().await?).await
 }
 
@@ -69,7 +69,7 @@ fn the_reference(archive: &ArchiveFolder) -> Result<(String, Reference)> {
     Ok((key, reference))
 }
 
-fn reasons(drilled: &Value) -> String {
+pub fn reasons(drilled: &Value) -> String {
     drilled["verdict_reasons"].to_string()
 }
 
@@ -404,11 +404,11 @@ async fn wait_for_server(drills: &Drills) -> Result<()> {
     Ok(())
 }
 
-fn send(process: &tokio::process::Child, signal: &str) -> Result<()> {
+pub fn send(process: &tokio::process::Child, signal: &str) -> Result<()> {
     send_to(i32::try_from(process.id().context("it runs")?)?, signal)
 }
 
-fn send_to(pid: i32, signal: &str) -> Result<()> {
+pub fn send_to(pid: i32, signal: &str) -> Result<()> {
     let sent = std::process::Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status()?;
     ensure!(sent.success(), "kill -{signal} {pid}");
     Ok(())

@@ -45,6 +45,27 @@ async fn credentials_that_expire_in_the_middle_are_named_and_archiving_goes_on_w
     Ok(())
 }
 
+/// A sidecar that ends because of its credentials would be started again and again, and take its member out of service.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_refuses_at_the_start_is_waited_for_and_said() -> Result<()> {
+    let bucket = Bucket::start().await?;
+    let mut scenario = Scenario::start().await?;
+    scenario.archive = bucket.archive("&deadline=2");
+    scenario.insert("shop", "orders", [doc! { "_id": 0 }]).await?;
+    bucket.proxy.plan(|_| Fault::status("403 Forbidden", "", DENIED));
+    scenario.start_sidecar()?;
+    scenario.sidecar()?.wait_for_log("not started yet", Duration::from_secs(30)).await?;
+    scenario.sidecar()?.wait_for_log("permission", Duration::from_secs(30)).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    ensure!(scenario.sidecar()?.is_running(), "{}", scenario.sidecar_log());
+    bucket.proxy.plan(|_| Fault::Pass);
+    scenario.wait_for_snapshots(1).await?;
+    let moment = scenario.archived_moment().await?;
+    scenario.stop_archiving().await?;
+    scenario.assert_restores(&moment).await?;
+    Ok(())
+}
+
 /// S3 lists by a query on the bucket.
 fn is_a_listing(head: &str) -> bool {
     head.starts_with("GET ") && head.lines().next().is_some_and(|line| line.contains("list-type=2"))

@@ -1,10 +1,13 @@
 //! One drill from its declaration to its report: what is done, in which order, and what is written down about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use archive::Digest;
 use archive::coverage::Coverage;
-use archive::drill::{Check, CleanUp, DrillReport, Evidence, Objective, Outcome, TimelineEvent, Tools};
+use archive::drill::{
+    Check, CleanUp, DrillKind, DrillReport, Evidence, Objective, Outcome, Phase, TimelineEvent, Tools,
+};
 use archive::layout::ObjectKey;
 use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
@@ -20,10 +23,11 @@ use super::stopwatch::{self, Stopwatch, now};
 use super::throwaway::{ThrowawayServer, leftovers};
 use super::{DrillOptions, Drilled, Place, clean_up, compare, keys, queries, surroundings, validate};
 use crate::archive_reader::ArchiveReader;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, FailureKind, Result};
 use crate::holds::{ProtectionGuard, protect};
 use crate::progress::{Progress, Unit};
 use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, require_fresh, restore};
+use crate::terraform::{RunPhase, TerraformRun};
 
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
 /// Earlier drills that a report shows.
@@ -55,13 +59,21 @@ impl Practice {
         options: DrillOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<Self> {
-        let declared = Stopwatch::start("drill");
+        let (declared, declared_at) = match &options.place {
+            // Making the place is part of the recovery, and began before.
+            Place::Made { run, .. } => {
+                let run = run.lock().await;
+                (run.started().clone(), run.record().started_at.clone())
+            }
+            Place::Given { .. } | Place::Throwaway { .. } => (Stopwatch::start("drill"), now()),
+        };
         let id = drill_id()?;
         let protection = Some(protect(archive, &plan, &format!("drill {id}")).await?);
         let view = Overlay::new(Arc::clone(archive.store()));
         let reader = archive.clone().through(Arc::new(view.clone()));
         let manifest = reader.manifest(&plan.lineage, &plan.snapshot.id).await?;
-        let mut report = DrillReport::new(id, plan.lineage.clone(), now(), Tools::default(), point(&plan, &options));
+        let mut report =
+            DrillReport::new(id, plan.lineage.clone(), declared_at, Tools::default(), point(&plan, &options));
         env!("CARGO_PKG_VERSION").clone_into(&mut report.tools.tidemark_version);
         report.tools.build_digest = own_digest().await;
         report.scenario.clone_from(&options.scenario);
@@ -70,6 +82,13 @@ impl Practice {
         report.approver.clone_from(&options.approver);
         report.evidence.clone_from(&options.evidence);
         surroundings::describe(&mut report, &options.place);
+        if let Place::Made { run, .. } = &options.place {
+            let run = run.lock().await;
+            report.kind = DrillKind::Full;
+            report.human_wait_seconds = run.human_wait().as_secs();
+            report.tools.terraform = Some(run.facts());
+            report.warnings.extend_from_slice(run.abandoned());
+        }
         let mut practice = Self {
             archive: archive.clone(),
             reader,
@@ -127,9 +146,19 @@ impl Practice {
 
     pub async fn run(&mut self) -> Result<()> {
         let uri = self.provision().await?;
-        let restored = self.restore(uri.clone()).await?;
+        let Place::Made { run, .. } = &self.options.place else { return self.practise(&uri).await };
+        let interrupt = run.lock().await.interrupt();
+        // Terraform is at rest now: nothing is lost when the rest is cut short.
+        tokio::select! {
+            practised = self.practise(&uri) => practised,
+            () = interrupt.asked() => Err(interrupt.failure()),
+        }
+    }
+
+    async fn practise(&mut self, uri: &str) -> Result<()> {
+        let restored = self.restore(uri.to_owned()).await?;
         self.describe(&restored);
-        self.prove(&uri).await?;
+        self.prove(uri).await?;
         self.seed_faults().await;
         self.check_keys().await;
         Ok(())
@@ -143,6 +172,15 @@ impl Practice {
                 return Ok(uri.clone());
             }
             Place::Throwaway { mongod, parent } => (mongod.clone(), parent.clone()),
+            Place::Made { run, patience, .. } => {
+                let (run, patience) = (Arc::clone(run), *patience);
+                let mut run = run.lock().await;
+                let made = make(&mut run, patience).await;
+                self.report.phases.extend(run.take_phases());
+                let uri = made?;
+                self.event(format!("Terraform made the destination, run {}", run.record().run));
+                return Ok(uri);
+            }
         };
         self.progress.phase("provision", None, Unit::Items);
         let watch = Stopwatch::start("provision");
@@ -233,7 +271,7 @@ impl Practice {
             self.report.phases.push(watch.stop(asked.as_ref().err()));
             asked?;
         }
-        if self.server.is_some() {
+        if !matches!(self.options.place, Place::Given { .. }) {
             let written = try_to_write(&destination).await;
             self.report.usability.push(written);
         }
@@ -288,17 +326,23 @@ impl Practice {
         self.report.phases.push(watch.stop(None));
     }
 
-    pub async fn clean_up(&mut self) {
-        let watch = Stopwatch::start("clean up");
+    /// Removes what was made for the drill; an error when that was cut short by somebody.
+    pub async fn clean_up(&mut self, failure: Option<&Failure>) -> Result<()> {
         let destination = self.destination.take();
+        if let Place::Made { run, keep, .. } = &self.options.place {
+            drop(destination);
+            let (run, keep) = (Arc::clone(run), *keep);
+            return self.destroy(&mut *run.lock().await, keep, failure).await;
+        }
+        let watch = Stopwatch::start("clean up");
         self.report.clean_up = match (&self.options.place, self.server.take()) {
-            (Place::Throwaway { .. }, Some(server)) => {
+            (Place::Throwaway { .. } | Place::Made { .. }, Some(server)) => {
                 drop(destination);
                 let leftovers = server.remove();
                 let outcome = if leftovers.is_empty() { Outcome::Passed } else { Outcome::Failed };
                 CleanUp { outcome: Some(outcome), leftovers, cost: None }
             }
-            (Place::Throwaway { .. }, None) => CleanUp::default(),
+            (Place::Throwaway { .. } | Place::Made { .. }, None) => CleanUp::default(),
             (Place::Given { drop_after: true, .. }, _) => match &destination {
                 Some(destination) => {
                     let dropped = clean_up::drop_restored(destination, self.has_access).await;
@@ -321,6 +365,49 @@ impl Practice {
             }
         };
         self.report.phases.push(watch.stop(None));
+        Ok(())
+    }
+
+    /// Whatever ends a drill, what Terraform made is destroyed, unless it is to be kept or somebody wants to stop now: then it is listed.
+    async fn destroy(&mut self, run: &mut TerraformRun, keep: bool, failure: Option<&Failure>) -> Result<()> {
+        let is_cancelled = failure.is_some_and(|failure| failure.kind == FailureKind::Cancelled);
+        let destroyed = if keep || is_cancelled {
+            Ok(())
+        } else {
+            self.event("what Terraform made is destroyed".to_owned());
+            match run.plan_destroy().await {
+                Ok(_) => run.destroy().await,
+                Err(failure) => Err(failure),
+            }
+        };
+        let phases = run.take_phases().into_iter().map(|phase| Phase { failure: None, ..phase });
+        self.report.phases.extend(phases);
+        self.report.tools.terraform = Some(run.facts());
+        let mut leftovers = run.leftovers();
+        if let Err(failure) = &destroyed {
+            leftovers.push(failure.what.clone());
+        }
+        let is_kept = keep && !leftovers.is_empty();
+        if !leftovers.is_empty() {
+            let advice = format!("to remove what is there: {}", run.clean_up_command());
+            self.progress.note(&advice);
+            self.event(advice);
+        }
+        let outcome = match (is_kept, leftovers.is_empty()) {
+            // As it was wanted: no finding.
+            (true, _) => {
+                self.event(format!("kept: {}", std::mem::take(&mut leftovers).join(", ")));
+                Outcome::Skipped
+            }
+            (false, true) => Outcome::Passed,
+            (false, false) => Outcome::Failed,
+        };
+        self.report.clean_up = CleanUp { outcome: Some(outcome), leftovers, cost: None };
+        match destroyed {
+            Err(failure) if failure.kind == FailureKind::Cancelled => Err(failure),
+            // That something is left is a finding, and what was proven stays proven.
+            _ => Ok(()),
+        }
     }
 
     pub fn finish(mut self, failure: Option<Failure>) -> Drilled {
@@ -343,4 +430,13 @@ impl Practice {
     fn event(&mut self, what: String) {
         self.report.timeline.push(TimelineEvent { at: now(), what, exit_code: None });
     }
+}
+
+/// Has Terraform make the place, and waits until it takes writes. The connection string of the destination.
+async fn make(run: &mut TerraformRun, patience: Duration) -> Result<String> {
+    let contract = run.apply().await?;
+    let uri = contract.over_the_wire(&run.record().root)?;
+    run.wait_for(&uri, patience).await?;
+    run.mark(RunPhase::Restoring)?;
+    Ok(uri)
 }

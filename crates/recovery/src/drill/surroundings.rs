@@ -39,6 +39,10 @@ pub fn describe(report: &mut DrillReport, place: &Place) {
         Place::Given { .. } => {
             vec![check("server and network", Outcome::Skipped, "not known: the destination was given")]
         }
+        Place::Made { .. } => vec![
+            check("server", Outcome::Passed, "made for this drill by Terraform, in a state that was empty before"),
+            check("network", Outcome::Skipped, "not known: what the root lets reach it, and what it can reach"),
+        ],
     };
     report.isolation.push(check("archive", Outcome::Passed, "read through a view that refuses every change"));
     report.independence = vec![

@@ -1,0 +1,13 @@
+//! A restore in a Kubernetes that Terraform made: the chart is installed in `mode: recovery`, and its Job restores beside the set.
+//!
+//! Nothing of the destination is reached from here. `helm` and `kubectl` are programs beside us; what they are told (`kubeconfig`, `values`) and what
+//! a Job says (`job`) are pure functions, `cluster` calls the programs.
+
+mod cluster;
+mod job;
+mod kubeconfig;
+mod values;
+
+pub use cluster::{Cluster, Installation, Installed, Tools};
+pub use job::JobResult;
+pub use values::{Recovery, values};

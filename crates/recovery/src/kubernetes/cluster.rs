@@ -1,0 +1,316 @@
+//! `helm` and `kubectl`, called for one namespace of one cluster.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+
+use super::job::{JobResult, Standing, obstacle, result, standing};
+use super::kubeconfig::Kubeconfig;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+use crate::terraform::Contract;
+
+const LOOKED_EVERY: Duration = Duration::from_secs(2);
+const TOLD_EVERY: Duration = Duration::from_secs(15);
+/// What a call that does not wait for anything may take.
+const CALL: Duration = Duration::from_mins(2);
+/// Volumes are deleted by the cloud.
+const REMOVAL: Duration = Duration::from_mins(10);
+
+#[derive(Debug, Clone)]
+pub struct Tools {
+    pub helm: PathBuf,
+    pub kubectl: PathBuf,
+}
+
+/// What is installed, and with what.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    pub chart: PathBuf,
+    /// Applied before: Secrets that the values name.
+    pub manifests: Vec<PathBuf>,
+    pub values: Value,
+}
+
+/// A release that a run installed: in its record, so that it is removed before the cluster is. What a cluster makes on its own behalf (volumes) would
+/// outlive it otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    pub release: String,
+    pub namespace: String,
+    pub kubeconfig: PathBuf,
+    pub context: Option<String>,
+}
+
+pub struct Cluster {
+    tools: Tools,
+    at: Installed,
+    progress: Arc<dyn Progress>,
+    interrupt: Interrupt,
+}
+
+impl Cluster {
+    /// The cluster of a contract. `file`: where a kubeconfig may be written.
+    pub fn of(
+        contract: &Contract,
+        tools: Tools,
+        release: &str,
+        file: &Path,
+        progress: Arc<dyn Progress>,
+        interrupt: Interrupt,
+    ) -> Result<Self> {
+        let (kubeconfig, context) = match Kubeconfig::of(contract)? {
+            Kubeconfig::Given { path, context } => (path, context),
+            Kubeconfig::ToWrite { content, context } => {
+                std::fs::write(file, content.to_string()).map_err(|error| {
+                    Failure::new(FailureKind::Unexpected, format!("the kubeconfig cannot be written: {error}"))
+                        .at(file.display().to_string())
+                })?;
+                (file.to_owned(), Some(context))
+            }
+        };
+        let namespace = contract.namespace.clone().unwrap_or_default();
+        let at = Installed { release: release.to_owned(), namespace, kubeconfig, context };
+        Ok(Self { tools, at, progress, interrupt })
+    }
+
+    pub fn again(at: Installed, tools: Tools, progress: Arc<dyn Progress>, interrupt: Interrupt) -> Self {
+        Self { tools, at, progress, interrupt }
+    }
+
+    pub fn at(&self) -> &Installed {
+        &self.at
+    }
+
+    /// Returns when the API server answers.
+    pub async fn wait(&self, limit: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            self.interrupt.check()?;
+            match self.kubectl(["get", "--raw", "/readyz"], None).await {
+                Ok(_) => return Ok(()),
+                Err(failure) if failure.kind == FailureKind::Usage => return Err(failure),
+                Err(failure) if started.elapsed() >= limit => {
+                    let what = format!("the cluster does not answer within {} s", limit.as_secs());
+                    return Err(Failure { kind: FailureKind::Unreachable, what, ..failure });
+                }
+                Err(_) => self.pause().await,
+            }
+        }
+    }
+
+    /// Installs the chart; the same again changes nothing. `of_root`: objects that the root wants applied before.
+    pub async fn install(&self, installation: &Installation, of_root: &Value, values: &Path) -> Result<()> {
+        let exists = self.kubectl(["get", "namespace", &self.at.namespace, "--output", "name"], None).await;
+        if exists.is_err() {
+            self.kubectl(["create", "namespace", &self.at.namespace], None).await?;
+        }
+        if of_root.as_array().is_some_and(|objects| !objects.is_empty()) {
+            let list = json!({ "apiVersion": "v1", "kind": "List", "items": of_root });
+            self.kubectl(["apply", "--filename", "-"], Some(list.to_string())).await?;
+        }
+        for manifest in &installation.manifests {
+            let file = manifest.display().to_string();
+            self.kubectl(["--namespace", &self.at.namespace, "apply", "--filename", &file], None).await?;
+        }
+        std::fs::write(values, installation.values.to_string()).map_err(|error| {
+            Failure::new(FailureKind::Unexpected, format!("the values cannot be written: {error}"))
+                .at(values.display().to_string())
+        })?;
+        let mut arguments: Vec<OsString> = ["upgrade", "--install"].map(OsString::from).to_vec();
+        arguments.push(self.at.release.clone().into());
+        arguments.push(installation.chart.clone().into());
+        arguments.push("--values".into());
+        arguments.push(values.into());
+        // Not `--wait`: the members wait for nothing, and the Job is waited for below.
+        self.helm(arguments).await.map(drop)
+    }
+
+    /// Waits for the Job of the restore. `patience`: until its pod runs.
+    pub async fn restored(&self, patience: Duration) -> Result<JobResult> {
+        let selector = format!("app.kubernetes.io/component=restore,app.kubernetes.io/instance={}", self.at.release);
+        let (started, mut told) = (Instant::now(), Instant::now());
+        loop {
+            self.interrupt.check()?;
+            let jobs = self.list("jobs", &selector).await?;
+            match standing(&jobs) {
+                Standing::Complete { name } => return self.result_of(&name, None).await,
+                Standing::Failed { name, reason } => return self.result_of(&name, Some(reason)).await,
+                Standing::Missing if started.elapsed() >= patience => {
+                    return Err(self.failure("the release has no Job that restores", String::new()));
+                }
+                Standing::Missing => {}
+                Standing::Running { name } => {
+                    let obstacle = obstacle(&self.list("pods", &format!("job-name={name}")).await?);
+                    if told.elapsed() >= TOLD_EVERY {
+                        told = Instant::now();
+                        let state = obstacle.as_deref().unwrap_or("restoring");
+                        self.progress.note(&format!("job {name} in namespace {}: {state}", self.at.namespace));
+                    }
+                    if let Some(obstacle) = obstacle.filter(|_| started.elapsed() >= patience) {
+                        return Err(self.failure("the pod that restores does not start", obstacle));
+                    }
+                }
+            }
+            self.pause().await;
+        }
+    }
+
+    async fn result_of(&self, job: &str, failed: Option<String>) -> Result<JobResult> {
+        let pods = self.list("pods", &format!("job-name={job}")).await?;
+        let mut pods: Vec<&Value> = pods["items"].as_array().into_iter().flatten().collect();
+        pods.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned());
+        let pod = pods.last().and_then(|pod| pod["metadata"]["name"].as_str()).unwrap_or_default().to_owned();
+        let logs = self
+            .kubectl(["--namespace", &self.at.namespace, "logs", &pod, "--container", "restore", "--tail", "-1"], None)
+            .await;
+        let found = logs.as_deref().ok().and_then(result);
+        match (found, failed) {
+            (Some(found), _) => Ok(found),
+            (None, Some(reason)) => {
+                Err(self.failure(&format!("job {job} failed: {reason}"), tail(&logs.unwrap_or_default())))
+            }
+            (None, None) => Err(self.failure(&format!("job {job} is complete and left no result"), String::new())),
+        }
+    }
+
+    /// Takes the release and its volumes out of the cluster. Volumes that a class retains are deleted, too: nobody would find them when the cluster
+    /// is gone.
+    pub async fn uninstall(&self) -> Result<()> {
+        let (namespace, release) = (self.at.namespace.as_str(), self.at.release.as_str());
+        for volume in self.volumes().await? {
+            let patch = r#"{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}"#;
+            self.kubectl(["patch", "persistentvolume", &volume, "--patch", patch], None).await?;
+        }
+        let status = self.helm(["status", release].map(OsString::from)).await;
+        if status.is_ok() {
+            self.helm(["uninstall", release, "--wait", "--timeout", "5m"].map(OsString::from)).await?;
+        }
+        self.kubectl(
+            [
+                "--namespace",
+                namespace,
+                "delete",
+                "persistentvolumeclaim",
+                "--all",
+                "--ignore-not-found",
+                "--wait=false",
+            ],
+            None,
+        )
+        .await?;
+        let started = Instant::now();
+        loop {
+            let left = self.volumes().await?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            self.interrupt.check()?;
+            if started.elapsed() >= REMOVAL {
+                return Err(self.failure("volumes are left", left.join(", ")));
+            }
+            self.pause().await;
+        }
+    }
+
+    /// Names of volumes that claims of the namespace have, or had.
+    async fn volumes(&self) -> Result<Vec<String>> {
+        let text = self.kubectl(["get", "persistentvolumes", "--output", "json"], None).await?;
+        let volumes = parse(&text)?;
+        let is_ours = |volume: &&Value| volume["spec"]["claimRef"]["namespace"] == self.at.namespace.as_str();
+        let ours = volumes["items"].as_array().into_iter().flatten().filter(is_ours);
+        Ok(ours.filter_map(|volume| volume["metadata"]["name"].as_str().map(str::to_owned)).collect())
+    }
+
+    async fn list(&self, what: &str, selector: &str) -> Result<Value> {
+        let arguments = ["--namespace", &self.at.namespace, "get", what, "--selector", selector, "--output", "json"];
+        parse(&self.kubectl(arguments, None).await?)
+    }
+
+    async fn pause(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(LOOKED_EVERY) => {}
+            () = self.interrupt.asked() => {}
+        }
+    }
+
+    fn failure(&self, what: &str, cause: String) -> Failure {
+        Failure::new(FailureKind::Unreachable, what)
+            .at(format!("namespace {} of {}", self.at.namespace, self.at.context.as_deref().unwrap_or("the cluster")))
+            .because(if cause.is_empty() { "the chart did not come up".to_owned() } else { cause })
+            .then(format!(
+                "kubectl --kubeconfig {} --namespace {} describe pods; docs/install.md, \"When it does not come up\"",
+                self.at.kubeconfig.display(),
+                self.at.namespace
+            ))
+    }
+
+    async fn kubectl<'a>(&self, arguments: impl IntoIterator<Item = &'a str>, input: Option<String>) -> Result<String> {
+        let mut all: Vec<OsString> = vec!["--kubeconfig".into(), self.at.kubeconfig.clone().into()];
+        if let Some(context) = &self.at.context {
+            all.extend(["--context".into(), context.into()]);
+        }
+        all.extend(arguments.into_iter().map(OsString::from));
+        call(&self.tools.kubectl, all, input, CALL).await
+    }
+
+    async fn helm(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
+        let mut all: Vec<OsString> = arguments.into_iter().collect();
+        all.extend(["--kubeconfig".into(), self.at.kubeconfig.clone().into()]);
+        all.extend(["--namespace".into(), self.at.namespace.clone().into()]);
+        if let Some(context) = &self.at.context {
+            all.extend(["--kube-context".into(), context.into()]);
+        }
+        call(&self.tools.helm, all, None, REMOVAL).await
+    }
+}
+
+async fn call(program: &Path, arguments: Vec<OsString>, input: Option<String>, limit: Duration) -> Result<String> {
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut command = tokio::process::Command::new(program);
+    command.args(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.spawn().map_err(|error| {
+        Failure::new(FailureKind::Usage, format!("cannot run {name}: {error}"))
+            .at(program.display().to_string())
+            .because("it is not installed here")
+            .then("install helm and kubectl, or name them with --helm and --kubectl")
+    })?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        // Who does not read it says why.
+        stdin.write_all(input.as_bytes()).await.ok();
+    }
+    let verb: Vec<String> = arguments.iter().map(|one| one.to_string_lossy().into_owned()).collect();
+    let failed = |cause: String| {
+        Failure::new(FailureKind::Unreachable, format!("{name} failed"))
+            .at(format!("{name} {}", verb.join(" ")))
+            .because(cause)
+            .then("look at the cluster, then the same command")
+    };
+    let done = tokio::time::timeout(limit, child.wait_with_output()).await;
+    let done = done.map_err(|_| failed(format!("it did not end within {} s", limit.as_secs())))?;
+    let done = done.map_err(|error| failed(error.to_string()))?;
+    if done.status.success() {
+        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+    }
+    Err(failed(tail(&String::from_utf8_lossy(&done.stderr))))
+}
+
+fn parse(text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::new(FailureKind::Unexpected, format!("what kubectl prints cannot be read: {error}"))
+            .because("this kubectl writes another format")
+    })
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}

@@ -1,0 +1,132 @@
+//! What the Job of a restore says: how it stands, and the object that its `dr-cli restore --json` printed.
+
+use serde_json::{Map, Value};
+
+use crate::failure::{Failure, FailureKind};
+
+/// How a Job stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Helm has not made it yet.
+    Missing,
+    Running {
+        name: String,
+    },
+    Complete {
+        name: String,
+    },
+    Failed {
+        name: String,
+        reason: String,
+    },
+}
+
+/// Of `kubectl get jobs -o json`. Of several the newest counts: another target is another Job.
+pub fn standing(jobs: &Value) -> Standing {
+    let made = |job: &&Value| job["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
+    let Some(job) = jobs["items"].as_array().into_iter().flatten().max_by_key(made) else { return Standing::Missing };
+    let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let is_true = |condition: &&Value| condition["status"] == "True";
+    for condition in job["status"]["conditions"].as_array().into_iter().flatten().filter(is_true) {
+        let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        match condition["type"].as_str() {
+            Some("Complete") => return Standing::Complete { name },
+            Some("Failed") => {
+                return Standing::Failed { name, reason: format!("{}: {}", text("reason"), text("message")) };
+            }
+            _ => {}
+        }
+    }
+    Standing::Running { name }
+}
+
+/// Why the newest pod has not started, of `kubectl get pods -o json`.
+pub fn obstacle(pods: &Value) -> Option<String> {
+    let made = |pod: &&Value| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
+    let pod = pods["items"].as_array()?.iter().max_by_key(made)?;
+    let waiting =
+        pod["status"]["containerStatuses"].as_array().into_iter().flatten().map(|one| &one["state"]["waiting"]);
+    let unmet = pod["status"]["conditions"].as_array().into_iter().flatten().filter(|one| one["status"] == "False");
+    let found = waiting.chain(unmet).find(|one| one["reason"].is_string() && one["reason"] != "ContainersNotReady")?;
+    let text = |field: &str| found[field].as_str().unwrap_or_default();
+    Some(format!("{} {}", text("reason"), text("message")).trim().to_owned())
+}
+
+/// What the restore in the Job gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobResult {
+    /// As in `dr-cli restore --json`, without what every command has.
+    pub fields: Map<String, Value>,
+    pub has_findings: bool,
+    pub failure: Option<Failure>,
+}
+
+/// The object in the logs of the Job's last pod; log lines stand before it.
+pub fn result(logs: &str) -> Option<JobResult> {
+    let objects = logs.lines().rev().filter(|line| line.starts_with('{'));
+    let is_ours = |object: &Value| object["schema"] == 1 && object["command"] == "restore";
+    let Value::Object(mut fields) = objects.filter_map(|line| serde_json::from_str(line).ok()).find(is_ours)? else {
+        return None;
+    };
+    let [_, _, outcome, exit_code, error] =
+        ["schema", "command", "outcome", "exit_code", "error"].map(|name| fields.remove(name).unwrap_or(Value::Null));
+    let code = exit_code.as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    let failure = error.is_object().then(|| Failure {
+        kind: FailureKind::from_exit_code(code),
+        what: text("what"),
+        location: text("where"),
+        cause: text("cause"),
+        next: text("next"),
+    });
+    Some(JobResult { fields, has_findings: outcome == "findings", failure })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_runs_until_it_says_otherwise_and_the_newest_counts() {
+        let job = |name: &str, at: &str, conditions: Value| json!({ "metadata": { "name": name, "creationTimestamp": at }, "status": { "conditions": conditions } });
+        let of = |jobs: Vec<Value>| standing(&json!({ "items": jobs }));
+        assert_eq!(of(vec![]), Standing::Missing);
+        assert_eq!(of(vec![job("a", "1", Value::Null)]), Standing::Running { name: "a".to_owned() });
+        let failed = json!([{ "type": "FailureTarget", "status": "True" }, { "type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": "exit 4" }]);
+        let complete = json!([{ "type": "Failed", "status": "False" }, { "type": "Complete", "status": "True" }]);
+        assert_eq!(
+            of(vec![job("a", "1", complete.clone()), job("b", "2", failed)]),
+            Standing::Failed { name: "b".to_owned(), reason: "PodFailurePolicy: exit 4".to_owned() }
+        );
+        assert_eq!(of(vec![job("a", "1", complete)]), Standing::Complete { name: "a".to_owned() });
+    }
+
+    #[test]
+    fn the_result_is_the_last_object_and_its_failure_keeps_its_kind() {
+        let logs = "{\"schema\":1,\"command\":\"other\"}\n{\"schema\":1,\"command\":\"restore\",\"outcome\":\"findings\",\"exit_code\":10,\"error\":null,\"slices\":3}\nafter\n";
+        let done = result(logs).unwrap();
+        assert!(done.has_findings && done.failure.is_none());
+        assert_eq!(Value::Object(done.fields), json!({ "slices": 3 }));
+        let logs = json!({ "schema": 1, "command": "restore", "outcome": "refused", "exit_code": 9,
+            "error": { "kind": "unsafe", "what": "not empty", "where": "h", "cause": "c", "next": "n" } });
+        let failure = result(&logs.to_string()).unwrap().failure.unwrap();
+        assert_eq!(
+            (failure.kind, failure.what.as_str(), failure.next.as_str()),
+            (FailureKind::Unsafe, "not empty", "n")
+        );
+        assert_eq!(result("no object\n{broken"), None);
+    }
+
+    #[test]
+    fn a_pod_that_waits_says_for_what() {
+        let unscheduled = json!({ "items": [{ "metadata": {}, "status": { "conditions": [
+            { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes" }] } }] });
+        assert_eq!(obstacle(&unscheduled).as_deref(), Some("Unschedulable 0/1 nodes"));
+        let image = json!({ "items": [{ "metadata": {}, "status": { "containerStatuses": [{ "state": { "waiting": { "reason": "ImagePullBackOff" } } }],
+            "conditions": [{ "status": "False", "reason": "ContainersNotReady" }] } }] });
+        assert_eq!(obstacle(&image).as_deref(), Some("ImagePullBackOff"));
+        assert_eq!(obstacle(&json!({ "items": [{ "status": {} }] })), None);
+    }
+}
