@@ -97,9 +97,10 @@ REFINED = {
     "mongodb": {
         "mode": one_of("standard", "recovery"),
         "replicaSetName": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$"},
+        "auth.clusterAuthMode": one_of("keyFile", "sendKeyFile", "sendX509", "x509"),
         "auth.passwords": TEXTS,
         "users": {"type": "object", "additionalProperties": USER},
-        "tls.mode": one_of("requireTLS", "preferTLS"),
+        "tls.mode": one_of("allowTLS", "preferTLS", "requireTLS"),
         "tls.issuerRef": {
             "type": "object",
             "additionalProperties": False,

@@ -15,6 +15,7 @@ VERIFY = "CronJob/r-mongodb-verify spec/jobTemplate/spec/template/spec/container
 RECOVERY = {"mode": "recovery", "recovery": {"to": "latest"}}
 VERIFYING = {"verify": {"schedule": "30 3 * * *"}}
 TLS = {"tls": {"enabled": True, "existingSecret": "tls"}}
+MEMBERS_URI = "&tlsCertificateKeyFile=/etc/tidemark/tls/tls-combined.pem&authMechanism=MONGODB-X509&authSource=$external"
 GIVEN = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "orders", "developer"), "password-1")}}
 PEER = {"podSelector": {"matchLabels": {"a": "b"}}}
 EGRESS = {"to": [PEER], "ports": [{"port": 9000, "protocol": "TCP"}]}
@@ -60,11 +61,19 @@ MONGODB = [
     ("auth.keyfile", "b3RoZXI", "Secret/r-mongodb-auth data/keyfile", "YjNSb1pYSQ==", GIVEN),
     ("auth.passwords.orders", "password-2", "Secret/r-mongodb-auth data/password-orders", "cGFzc3dvcmQtMg==", GIVEN),
     ("auth.passwords.orders", "password-2", "Secret/r-mongodb-orders stringData/password", "password-2", GIVEN),
+    ("auth.clusterAuthMode", "x509", f"{CONF}/security", {"authorization": "enabled", "clusterAuthMode": "x509"}, TLS),
+    ("auth.clusterAuthMode", "sendX509", f"{CONF}/security", {"authorization": "enabled", "clusterAuthMode": "sendX509", "keyFile": "/opt/tidemark/keyfile"}, TLS),
+    ("auth.clusterAuthMode", "sendX509", f"{MEMBER}/args/~--keyfile", False, TLS),
+    ("auth.clusterAuthMode", "x509", f"{MEMBER}/env/[TIDEMARK_MEMBER_URI]/value", f"TAIL:{MEMBERS_URI}", TLS),
+    ("auth.clusterAuthMode", "x509", f"{MONGOD}/env/[TIDEMARK_MEMBER_URI]/value", f"TAIL:{MEMBERS_URI}", TLS),
+    ("auth.clusterAuthMode", "sendX509", f"{MONGOD}/lifecycle/preStop/exec/command/~--keyfile", False, TLS),
+    ("auth.clusterAuthMode", "x509", f"{POD}/initContainers/[install]/args/~--keyfile", False, TLS),
     ("users.reports", {"roles": [{"role": "read", "db": "orders"}]}, "ConfigMap/r-mongodb data/users.json/~password-reports", True),
     ("users.developer", None, "ConfigMap/r-mongodb data/users.json/|json/[developer]", None),
     ("users.orders.url", "none", "Secret/r-mongodb-orders", False, GIVEN),
     ("users.orders.afterRestore", False, "ConfigMap/r-mongodb data/users.json/|json/[orders]/afterRestore", False),
     ("tls.enabled", True, f"{CONF}/net/tls/mode", "requireTLS", {"tls": {"existingSecret": "tls"}}),
+    ("tls.mode", "allowTLS", f"{CONF}/net/tls/mode", "allowTLS", TLS),
     ("tls.mode", "preferTLS", f"{CONF}/net/tls/mode", "preferTLS", TLS),
     ("tls.existingSecret", "other", f"{POD}/volumes/[tls]/secret/secretName", "other", TLS),
     ("tls.issuerRef", {"name": "ca"}, "Certificate/r-mongodb-tls spec/issuerRef/name", "ca", {"tls": {"enabled": True}}),

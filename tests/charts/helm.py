@@ -4,7 +4,10 @@ import functools
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
+import tempfile
 import tomllib
 
 import yaml
@@ -55,6 +58,35 @@ def text(chart, values=None, base=True, release="r", arguments=()):
         vendor()
     layers = merged(BASE.get(chart, {}) if base else {}, values or {})
     return _text(str(CHARTS / chart), json.dumps(layers), release, tuple(arguments))
+
+
+def render_notes(copy):
+    """`helm template` leaves the notes out, and `helm install` wants a cluster: the same text as the object Notes/notes."""
+    text = (copy / "templates/NOTES.txt").read_text()
+    (copy / "templates/zz-notes.yaml").write_text(
+        '{{- define "zz.notes" -}}\n' + text + '{{- end -}}\nkind: Notes\nmetadata: {name: notes}\ntext: {{ include "zz.notes" . | toJson }}\n'
+    )
+
+
+def beside(there, chart, values):
+    """`helm template` of a copy of the chart that finds these objects when it looks into the cluster; and always a namespace `default`."""
+    found = {f"{document['kind']}/{document['metadata']['name']}": document for document in there} | {"Namespace/default": {"kind": "Namespace"}}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, chart)
+        shutil.copytree(CHARTS / chart, copy)
+        (copy / "cluster.json").write_text(json.dumps(found))
+        for template in copy.glob("templates/*"):
+            if template.is_file():
+                asked = r'lookup "[\w/]+" ("\w+") (?:""|\$?\.Release\.Namespace) (\([^()]*\)|[$\w.]+|"\w+")'
+                looked = re.sub(asked, r'include "cluster.find" (list $ \1 \2) | fromJson', template.read_text())
+                assert "lookup" not in re.sub(r"{{- /\*.*?\*/ -}}", "", looked, flags=re.S), template
+                template.write_text(looked)
+        (copy / "templates/_cluster.tpl").write_text(
+            '{{- define "cluster.find" -}}{{- $root := index . 0 -}}\n'
+            '{{- get ($root.Files.Get "cluster.json" | fromJson) (printf "%s/%s" (index . 1) (index . 2)) | default dict | toJson -}}\n{{- end -}}\n'
+        )
+        render_notes(copy)
+        return run("template", "r", copy, "--namespace", "ns", "--values", "-", stdin=json.dumps(merged(BASE[chart], values)))
 
 
 @functools.lru_cache(maxsize=None)

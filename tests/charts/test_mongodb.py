@@ -151,6 +151,43 @@ class Mongodb(unittest.TestCase):
         for url in urls:
             self.assertIn("tls=true&tlsCAFile=", url)
 
+    def test_members_with_certificates_need_no_keyfile(self):
+        given = helm.merged(GIVEN, TLS, {"auth": {"clusterAuthMode": "x509", "keyfile": ""}})
+        for document in helm.render("mongodb", given):
+            with self.subTest(document["kind"]):
+                self.assertNotRegex(json.dumps(document), "(?<!ertificate)(?i:keyfile)")
+        # Until the last step the keyfile stays where it is: members of the step before send it.
+        for mode in ("sendKeyFile", "sendX509"):
+            documents = helm.render("mongodb", helm.merged(GIVEN, TLS, {"auth": {"clusterAuthMode": mode}}))
+            self.assertIn("keyfile", helm.look(documents, "Secret/r-mongodb-auth data"))
+            self.assertIn("/etc/tidemark/auth/keyfile", helm.look(documents, "StatefulSet/r-mongodb spec/template/spec/initContainers/[install]/args"))
+
+    def test_notes_name_the_secrets_that_are_not_there(self):
+        values = {
+            "auth": {"existingSecret": "passwords"},
+            "archive": {"credentials": {"existingSecret": "keys"}},
+            "tls": {"enabled": True, "existingSecret": "tls"},
+            "mode": "recovery",
+            "recovery": {"to": "latest", "identitySecret": "identity"},
+        }
+
+        def attention(*there):
+            done = helm.beside([{"kind": "Secret", "metadata": {"name": name}, "data": dict.fromkeys(keys, "")} for name, keys in there], "mongodb", values)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return helm.look(helm.parse(done.stdout), "Notes/notes text").partition("ATTENTION")[2]
+
+        nothing_there = attention()
+        for name in ("passwords (auth.existingSecret)", "keys (archive.credentials.existingSecret)", "tls (tls.existingSecret)", "identity (recovery.identitySecret)"):
+            self.assertIn(f"there is no Secret {name} in namespace ns, and pods wait until it is there", nothing_there)
+        self.assertIn("kubectl --namespace ns create secret generic keys --from-literal=AWS_ACCESS_KEY_ID=… --from-literal=AWS_SECRET_ACCESS_KEY=…", nothing_there)
+        self.assertIn("--from-literal=password-tidemark-restore=…", nothing_there)
+        self.assertIn("create secret generic tls --from-file=tls-combined.pem=… --from-file=ca.crt=…", nothing_there)
+        users = ("developer", "orders", "tidemark-backup", "tidemark-restore")
+        passwords = ("passwords", ["keyfile", *(f"password-{user}" for user in users)])
+        rest = [("keys", []), ("tls", ["tls-combined.pem", "ca.crt"]), ("identity", ["identity.txt"])]
+        self.assertEqual(attention(passwords, *rest), "")
+        self.assertIn("(auth.existingSecret) in namespace ns has no password-orders, and pods wait", attention(("passwords", [key for key in passwords[1] if key != "password-orders"]), *rest))
+
     def test_developers_get_these_pods_and_one_secret(self):
         rules = look("Role/r-mongodb-developer rules", {"developerAccess": {"subjects": [{"kind": "Group", "name": "g"}]}})
         self.assertTrue(all(rule["resourceNames"] for rule in rules))

@@ -19,14 +19,10 @@ HELM_DOCS = os.environ.get("HELM_DOCS", "helm-docs")
 
 
 def notes(chart, values=None):
-    """`helm template` leaves the notes out, and `helm install` wants a cluster: the same text in a ConfigMap."""
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder, chart)
         shutil.copytree(helm.CHARTS / chart, copy)
-        text = (copy / "templates/NOTES.txt").read_text()
-        (copy / "templates/zz-notes.yaml").write_text(
-            '{{- define "zz.notes" -}}\n' + text + '{{- end -}}\nkind: Notes\nmetadata: {name: notes}\ntext: {{ include "zz.notes" . | toJson }}\n'
-        )
+        helm.render_notes(copy)
         done = helm.run("template", "r", copy, "--namespace", "ns", "--values", "-", stdin=json.dumps(helm.merged(helm.BASE[chart], values or {})))
         assert done.returncode == 0, done.stderr
         return helm.look(helm.parse(done.stdout), "Notes/notes text")

@@ -116,6 +116,23 @@ SENTENCES = [
     ),
     (
         "mongodb",
+        {"auth": {"clusterAuthMode": "x509"}},
+        "mongodb: auth.clusterAuthMode is x509, but tls.enabled is false and members have no certificates: set tls.enabled=true with tls.existingSecret or tls.issuerRef, "
+        "or auth.clusterAuthMode=keyFile",
+    ),
+    (
+        "mongodb",
+        {"auth": {"clusterAuthMode": "sendX509"}, "tls": {"enabled": True, "mode": "allowTLS", "existingSecret": "tls"}},
+        "mongodb: auth.clusterAuthMode is sendX509, but with tls.mode=allowTLS members show each other no certificates: set tls.mode to preferTLS or requireTLS, "
+        "or auth.clusterAuthMode=keyFile",
+    ),
+    (
+        "mongodb",
+        helm.merged(SECRETS, {"auth": {"clusterAuthMode": "x509"}, "tls": {"enabled": True, "existingSecret": "tls"}}),
+        "mongodb: auth.keyfile is given, but with auth.clusterAuthMode=x509 nobody uses it: remove auth.keyfile, or set auth.clusterAuthMode=keyFile",
+    ),
+    (
+        "mongodb",
         {"sidecar": {"retention": {"schedule": "0 4 * * *"}}},
         "mongodb: sidecar.retention.schedule is `0 4 * * *`, but no rule says what is kept: set sidecar.retention.keepLast, keepFor, pitrWindow or keepMonthly",
     ),
@@ -284,6 +301,7 @@ SENTENCES = [
 
 # One value alone: the schema names it and says what is possible. (chart, values, words of the message)
 SCHEMA = [
+    ("mongodb", {"auth": {"clusterAuthMode": "X509"}}, ["'/auth/clusterAuthMode'", "'keyFile', 'sendKeyFile', 'sendX509', 'x509'"]),
     ("mongodb", {"mode": "replica"}, ["'/mode'", "'standard', 'recovery'"]),
     ("mongodb", {"replicas": 3}, ["additional properties 'replicas' not allowed"]),
     ("mongodb", {"archive": {"ulr": "s3://b/p"}}, ["'/archive'", "additional properties 'ulr' not allowed"]),
@@ -298,6 +316,54 @@ SCHEMA = [
     ("tidemark", {"mongo": {}}, ["additional properties 'mongo' not allowed"]),
     ("tidemark", {"mongodb": {"replicas": 3}}, ["mongodb:", "additional properties 'replicas' not allowed"]),
     ("tenant", {"podSecurity": {"enforce": "strict"}}, ["'/podSecurity/enforce'", "'restricted', 'baseline', 'privileged'"]),
+]
+
+
+# What is there already: (values of it, values now, the sentence; none: it may be changed so).
+ISSUER = {"issuerRef": {"name": "ca"}}
+UPGRADES = [
+    (
+        {},
+        {"persistence": {"storageClass": "fast"}},
+        "mongodb: persistence.storageClass is `fast`, but the volumes of r-mongodb were made with ``, and Kubernetes lets nobody change that: set persistence.storageClass back; "
+        'the README of the chart tells under "Changes that are no upgrade" how volumes grow',
+    ),
+    (
+        {},
+        {"persistence": {"size": "40Gi"}},
+        "mongodb: persistence.size is `40Gi`, but the volumes of r-mongodb were made with `20Gi`, and Kubernetes lets nobody change that: set persistence.size back",
+    ),
+    ({"persistence": {"size": "1Ti"}}, {"persistence": {"size": "1024Gi"}}, None),
+    (
+        {},
+        {"persistence": {"accessModes": ["ReadWriteOncePod"]}},
+        "mongodb: persistence.accessModes is `ReadWriteOncePod`, but the volumes of r-mongodb were made with `ReadWriteOnce`, and Kubernetes lets nobody change that",
+    ),
+    (
+        {},
+        {"replicaSetName": "other"},
+        "mongodb: replicaSetName is `other`, but the members' data is that of `rs0`, and they would refuse it: set replicaSetName=rs0, or restore into another release",
+    ),
+    (
+        {},
+        {"tls": {"enabled": True, **ISSUER}},
+        "mongodb: tls.mode would go from disabled to requireTLS, and members that are restarted first could not talk to the others: upgrade to allowTLS first, and wait for it",
+    ),
+    ({}, {"tls": {"enabled": True, "mode": "allowTLS", **ISSUER}}, None),
+    ({"tls": {"enabled": True, "mode": "preferTLS", **ISSUER}}, {"tls": {"enabled": True, **ISSUER}}, None),
+    (
+        {"tls": {"enabled": True, **ISSUER}},
+        {},
+        "mongodb: tls.mode would go from requireTLS to disabled, and members that are restarted first could not talk to the others: upgrade to preferTLS first, and wait for it",
+    ),
+    (
+        {"tls": {"enabled": True, **ISSUER}},
+        {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}},
+        "mongodb: auth.clusterAuthMode would go from keyFile to x509, and members that are restarted first could not talk to the others: upgrade to sendKeyFile first, and wait for it",
+    ),
+    ({"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "sendX509"}}, {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
+    ({"replicaCount": 1}, {"replicaCount": 1, "tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
+    ({}, {"replicaCount": 5, "mongod": {"slowOpThresholdMs": 7}}, None),
 ]
 
 
@@ -325,6 +391,15 @@ class Refusals(unittest.TestCase):
             most = {"CronJob": 52, "StatefulSet": 63 - len("-1234567890")}.get(document["kind"], 63)
             self.assertLessEqual(len(document["metadata"]["name"]), most, document["metadata"]["name"])
 
+    def test_an_upgrade_that_cannot_be_is_refused_before_anything_is_done(self):
+        for before, now, sentence in UPGRADES:
+            with self.subTest(before=before, now=now):
+                there = [document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")]
+                done = helm.beside(there, "mongodb", now)
+                self.assertEqual(done.returncode, 1 if sentence else 0, done.stderr)
+                if sentence:
+                    self.assertIn(sentence, done.stderr)
+
     def test_the_schema_names_the_value_and_what_is_possible(self):
         for chart, values, words in SCHEMA:
             with self.subTest(chart=chart, values=values):
@@ -333,14 +408,14 @@ class Refusals(unittest.TestCase):
                     self.assertIn(word, message)
 
     def test_each_sentence_of_the_charts_is_tried(self):
-        tried = "\n".join(sentence for _, _, sentence in SENTENCES) + " has more than 43 characters"
+        tried = "\n".join(sentence for _, _, sentence in SENTENCES + UPGRADES if sentence) + " has more than 43 characters"
         import re
 
         for template in helm.CHARTS.glob("*/templates/**/*"):
             if template.suffix not in (".tpl", ".yaml"):
                 continue
             for text in re.findall(r'fail \(?(?:printf )?"((?:[^"\\]|\\.)*)"', template.read_text()):
-                longest = max(re.split(r"%[\d.]*[a-z]", text.replace("%%", "%")), key=len)
+                longest = max(re.split(r"%[\d.]*[a-z]", text.replace("%%", "%").replace('\\"', '"')), key=len)
                 with self.subTest(template=template.name, sentence=text):
                     self.assertTrue(longest.strip() in tried or "has more than 43 characters" in text, f"no test refuses: {text}")
 

@@ -11,6 +11,7 @@ EVERYTHING = {
         "recovery": {"to": "-15m", "identitySecret": "identity", "lineage": "rs0-1"},
         "replicaCount": 5,
         "tls": {"enabled": True, "existingSecret": "tls"},
+        "auth": {"clusterAuthMode": "x509"},
         "archive": {"credentials": {"existingSecret": "keys"}, "caSecret": "ca", "volume": {"persistentVolumeClaim": {"claimName": "backups"}}},
         "verify": {"schedule": "30 3 * * *"},
         "affinityPreset": "hard",

@@ -29,6 +29,18 @@ mongodb://{{ .user }}:{{ .password }}@127.0.0.1:27017/{{ .database }}?directConn
 {{- define "mongodb.memberEnv" -}}
 - name: TIDEMARK_MEMBER_URI
   value: mongodb://127.0.0.1:27017/?directConnection=true{{ include "mongodb.tlsOptions" (dict "root" . "caFile" "/etc/tidemark/tls/ca.crt") }}
+  {{- /* As a member of the set: whoever has the members' certificate is one. */ -}}
+  {{- if eq (include "mongodb.sends" .) "x509" }}&tlsCertificateKeyFile=/etc/tidemark/tls/tls-combined.pem&authMechanism=MONGODB-X509&authSource=$external{{ end }}
+{{- end -}}
+
+{{- /* What a member signs in with, at other members and at its own. */ -}}
+{{- define "mongodb.sends" -}}
+{{- ternary "x509" "keyFile" (has .Values.auth.clusterAuthMode (list "sendX509" "x509")) -}}
+{{- end -}}
+
+{{- /* Not empty when members let in who has the keyfile. */ -}}
+{{- define "mongodb.acceptsKeyfile" -}}
+{{- if ne .Values.auth.clusterAuthMode "x509" }}true{{ end -}}
 {{- end -}}
 
 {{- /*

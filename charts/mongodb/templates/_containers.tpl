@@ -13,7 +13,7 @@ so each has nothing but the liveness of its own process.
 {{- define "mongodb.containerInstall" -}}
 - name: install
   {{- include "mongodb.sidecarImage" . | nindent 2 }}
-  args: [member, install, /opt/tidemark, --keyfile, /etc/tidemark/auth/keyfile]
+  args: [member, install, /opt/tidemark{{ if include "mongodb.acceptsKeyfile" . }}, --keyfile, /etc/tidemark/auth/keyfile{{ end }}]
   securityContext: {{- toYaml .Values.securityContext | nindent 4 }}
   resources: {{- toYaml .Values.member.resources | nindent 4 }}
   volumeMounts:
@@ -37,8 +37,10 @@ so each has nothing but the liveness of its own process.
     - {{ printf "%s-{ordinal}.%s:27017" (include "mongodb.fullname" .) (include "mongodb.domain" .) | quote }}
     - --ordinal
     - $(POD_NAME)
+    {{- if eq (include "mongodb.sends" .) "keyFile" }}
     - --keyfile
     - /opt/tidemark/keyfile
+    {{- end }}
     - --users
     - /etc/tidemark/member/users.json
     - --mode
@@ -133,7 +135,7 @@ so each has nothing but the liveness of its own process.
     preStop:
       exec:
         # Hands over before mongod is told to stop: no election time-out for anybody.
-        command: [/opt/tidemark/sidecar, member, step-down, --seconds, "60", --timeout, 20s, --keyfile, /opt/tidemark/keyfile]
+        command: [/opt/tidemark/sidecar, member, step-down, --seconds, "60", --timeout, 20s{{ if eq (include "mongodb.sends" .) "keyFile" }}, --keyfile, /opt/tidemark/keyfile{{ end }}]
   securityContext: {{- toYaml .Values.securityContext | nindent 4 }}
   resources: {{- toYaml .Values.resources | nindent 4 }}
   volumeMounts:

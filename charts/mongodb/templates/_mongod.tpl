@@ -9,10 +9,16 @@
       "wiredTiger" (dict "engineConfig" (dict "cacheSizeGB" (include "mongodb.cacheSizeGB" . | float64))))
     "replication" (dict "replSetName" .Values.replicaSetName "oplogSizeMB" $mongod.oplogSizeMB)
     "net" (dict "port" 27017 "bindIpAll" true "maxIncomingConnections" $mongod.maxIncomingConnections)
-    "security" (dict "authorization" "enabled" "keyFile" "/opt/tidemark/keyfile")
+    "security" (dict "authorization" "enabled")
     "operationProfiling" (dict "slowOpThresholdMs" $mongod.slowOpThresholdMs "slowOpSampleRate" $mongod.slowOpSampleRate)
     "setParameter" (dict "transactionLifetimeLimitSeconds" $mongod.transactionLifetimeLimitSeconds)
 -}}
+{{- if ne .Values.auth.clusterAuthMode "keyFile" -}}
+{{- $_ := set $config.security "clusterAuthMode" .Values.auth.clusterAuthMode -}}
+{{- end -}}
+{{- if include "mongodb.acceptsKeyfile" . -}}
+{{- $_ := set $config.security "keyFile" "/opt/tidemark/keyfile" -}}
+{{- end -}}
 {{- if .Values.tls.enabled -}}
 {{- $_ := set $config.net "tls" (dict "mode" .Values.tls.mode "certificateKeyFile" "/etc/tidemark/tls/tls-combined.pem" "CAFile" "/etc/tidemark/tls/ca.crt" "allowConnectionsWithoutCertificates" true) -}}
 {{- end -}}

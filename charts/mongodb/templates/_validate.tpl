@@ -4,9 +4,11 @@ may be is in values.schema.json.
 */ -}}
 {{- define "mongodb.validate" -}}
 {{- include "mongodb.validateSet" . -}}
+{{- include "mongodb.validateClusterAuth" . -}}
 {{- include "mongodb.validateArchive" . -}}
 {{- include "mongodb.validateSecrets" . -}}
 {{- include "mongodb.validateRecovery" . -}}
+{{- include "mongodb.validateUpgrade" . -}}
 {{- end -}}
 
 {{- define "mongodb.validateSet" -}}
@@ -47,6 +49,21 @@ may be is in values.schema.json.
 {{- end -}}
 {{- if and $values.tls.existingSecret $values.tls.issuerRef.name -}}
 {{- fail "mongodb: tls.existingSecret and tls.issuerRef.name are both set, and only one can give the certificate: remove one of them" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "mongodb.validateClusterAuth" -}}
+{{- $mode := .Values.auth.clusterAuthMode -}}
+{{- if ne $mode "keyFile" -}}
+{{- if not .Values.tls.enabled -}}
+{{- fail (printf "mongodb: auth.clusterAuthMode is %s, but tls.enabled is false and members have no certificates: set tls.enabled=true with tls.existingSecret or tls.issuerRef, or auth.clusterAuthMode=keyFile" $mode) -}}
+{{- end -}}
+{{- if eq .Values.tls.mode "allowTLS" -}}
+{{- fail (printf "mongodb: auth.clusterAuthMode is %s, but with tls.mode=allowTLS members show each other no certificates: set tls.mode to preferTLS or requireTLS, or auth.clusterAuthMode=keyFile" $mode) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $mode "x509") .Values.auth.keyfile -}}
+{{- fail "mongodb: auth.keyfile is given, but with auth.clusterAuthMode=x509 nobody uses it: remove auth.keyfile, or set auth.clusterAuthMode=keyFile" -}}
 {{- end -}}
 {{- end -}}
 

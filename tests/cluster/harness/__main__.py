@@ -1,4 +1,4 @@
-"""python3 -m harness up|down|status|import|exec: a one-node Kubernetes for the tests of this repository."""
+"""python3 -m harness up|down|ready|status|import|exec: a one-node Kubernetes for the tests of this repository."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ def arguments() -> argparse.Namespace:
     commands.add_parser("up", help="build what is missing, start the node, wait until it is ready")
     down = commands.add_parser("down", help="stop it")
     down.add_argument("--wipe", action="store_true", help="remove its state as well")
+    commands.add_parser("ready", help="exit 0 when `up` takes seconds; else 1, with the reason")
     commands.add_parser("status", help="exit 0 when it is up; prints the kubeconfig")
     images = commands.add_parser("import", help="import image archives")
     images.add_argument("archives", nargs="+", type=Path)
@@ -37,6 +38,10 @@ def main() -> int:
         cluster.up(settings)
     elif given.command == "down":
         cluster.down(settings, given.wipe)
+    elif given.command == "ready":
+        if obstacle := cluster.obstacle(settings, os.geteuid()):
+            print(obstacle)
+            return 1
     elif given.command == "status":
         need_node(settings)
         print(settings.kubeconfig)

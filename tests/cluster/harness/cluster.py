@@ -30,6 +30,26 @@ def alone(settings: Settings):
         yield
 
 
+@contextmanager
+def used(settings: Settings):
+    """While tests run, so that other tests do not end the cluster below them."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with open(settings.home / ".used", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def down_unless_used(settings: Settings) -> bool:
+    with open(settings.home / ".used", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("the cluster stays up: other tests use it", flush=True)
+            return False
+        down(settings, wipe=False)
+        return True
+
+
 def node_pid(settings: Settings) -> int | None:
     return processes.recorded(settings.run / "node.json")
 
@@ -142,6 +162,21 @@ def up(settings: Settings) -> None:
         addons.install(settings)
         print(f"cluster ready: parts {built - began:.1f} s, node {ready - built:.1f} s, add-ons {time.monotonic() - ready:.1f} s")
         print(f"export KUBECONFIG={settings.kubeconfig}")
+
+
+def obstacle(settings: Settings, user: int) -> str:
+    """Why `up` would fail here, or build for minutes; empty when the cluster is up or would be within seconds. Changes nothing."""
+    try:
+        preflight.root(user)
+        if is_up(settings):
+            return ""
+        preflight.programs()
+        if missing := parts.missing(settings):
+            return f"parts of the cluster are not built: {', '.join(missing)} (make cluster-up builds them, once)"
+        preflight.check(settings, cold=False)
+    except Problem as problem:
+        return f"{problem.what} ({problem.next_step})"
+    return ""
 
 
 def import_image(settings: Settings, image: Path) -> None:

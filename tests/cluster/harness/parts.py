@@ -18,6 +18,7 @@ KUBERNETES = "v1.33.13"
 METRICS_SERVER = "v0.8.0"
 DEBIAN = "bookworm"
 BASE_IMAGE = f"localhost/tidemark/debian:{DEBIAN}"
+BASE_PACKAGES = "ca-certificates,busybox,curl"
 # Without these, helm's kubeVersion and kubectl's skew check see v0.0.0.
 KUBE_FLAGS = " ".join(
     [f"-X k8s.io/{package}.gitVersion={KUBERNETES}" for package in ("component-base/version", "client-go/pkg/version")]
@@ -97,9 +98,13 @@ def go_command() -> str:
     return subprocess.run([script], check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
 
 
+def go_part_directory(settings: Settings, part: GoPart) -> Path:
+    return settings.parts / f"{part.name}-{go_fingerprint(part, HERE / 'go' / part.module)}"
+
+
 def go_part(settings: Settings, part: GoPart) -> Path:
     module = HERE / "go" / part.module
-    directory = settings.parts / f"{part.name}-{go_fingerprint(part, module)}"
+    directory = go_part_directory(settings, part)
     with built_once(directory, part.name) as work:
         if work:
             print(f"building {part.name}; this takes {part.cost} from nothing, once", flush=True)
@@ -117,8 +122,12 @@ def metrics_server(settings: Settings) -> Path:
     return Path(output.strip().splitlines()[-1])
 
 
+def pause_directory(settings: Settings) -> Path:
+    return settings.parts / f"pause-{fingerprint(PAUSE_SOURCE)}"
+
+
 def pause(settings: Settings) -> Path:
-    directory = settings.parts / f"pause-{fingerprint(PAUSE_SOURCE)}"
+    directory = pause_directory(settings)
     with built_once(directory, "pause") as work:
         if work:
             (work / "pause.c").write_text(PAUSE_SOURCE)
@@ -126,15 +135,18 @@ def pause(settings: Settings) -> Path:
     return directory / "pause"
 
 
+def base_root_directory(settings: Settings) -> Path:
+    return settings.parts / f"debian-{DEBIAN}-{fingerprint(BASE_PACKAGES)}"
+
+
 def base_root(settings: Settings) -> Path:
     """A tar of Debian's minimal system with CA certificates, curl and busybox: base of images where no registry can be reached."""
-    packages = "ca-certificates,busybox,curl"
-    directory = settings.parts / f"debian-{DEBIAN}-{fingerprint(packages)}"
+    directory = base_root_directory(settings)
     with built_once(directory, "root.tar") as work:
         if work:
             print("making a base system with debootstrap; this takes a minute, once", flush=True)
             root = work / "root"
-            call(["debootstrap", "--variant=minbase", f"--include={packages}", DEBIAN, str(root)], "Debian's mirror does not answer or the disk is full")
+            call(["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", DEBIAN, str(root)], "Debian's mirror does not answer or the disk is full")
             for folder in ("var/cache/apt/archives", "var/lib/apt/lists", "var/log", "var/cache/ldconfig"):
                 shutil.rmtree(root / folder, ignore_errors=True)
                 (root / folder).mkdir(parents=True)
@@ -171,3 +183,13 @@ def node_images(settings: Settings) -> list[Path]:
 
 def kube(settings: Settings) -> Path:
     return go_part(settings, next(part for part in GO_PARTS if part.name == "kube"))
+
+
+def missing(settings: Settings) -> list[str]:
+    """Names of what `kube` and `node_images` would have to build, which takes minutes; what takes a second is not asked for."""
+    built = {part.name: go_part_directory(settings, part) / part.name for part in GO_PARTS}
+    # As scripts/fetch-go-tool.sh keeps it, beside the cluster's own parts.
+    built["metrics-server"] = settings.home.parent / f"metrics-server-{METRICS_SERVER}" / "metrics-server"
+    built["pause"] = pause_directory(settings) / "pause"
+    built["debian"] = base_root_directory(settings) / "root.tar"
+    return [name for name, path in built.items() if not path.exists()]

@@ -1,0 +1,50 @@
+{{- /*
+What an upgrade cannot do is refused before anything of it is done. What is there is known only with a cluster: rendering without one,
+and the first installation, find nothing to compare with.
+*/ -}}
+{{- define "mongodb.validateUpgrade" -}}
+{{- $fullname := include "mongodb.fullname" . -}}
+{{- $set := lookup "apps/v1" "StatefulSet" .Release.Namespace $fullname -}}
+{{- $config := lookup "v1" "ConfigMap" .Release.Namespace $fullname -}}
+{{- with (($set).spec).volumeClaimTemplates -}}
+{{- $claim := (index . 0).spec -}}
+{{- $values := $.Values.persistence -}}
+{{- include "mongodb.refuseOtherClaim" (list $ "storageClass" ($claim.storageClassName | default "") $values.storageClass) -}}
+{{- if ne (include "mongodb.bytes" $claim.resources.requests.storage) (include "mongodb.bytes" $values.size) -}}
+{{- include "mongodb.refuseOtherClaim" (list $ "size" $claim.resources.requests.storage $values.size) -}}
+{{- end -}}
+{{- include "mongodb.refuseOtherClaim" (list $ "accessModes" (join "," $claim.accessModes) (join "," $values.accessModes)) -}}
+{{- end -}}
+{{- with (($config).data) -}}
+{{- $conf := index . "mongod.conf" | fromYaml -}}
+{{- if ne $conf.replication.replSetName $.Values.replicaSetName -}}
+{{- fail (printf "mongodb: replicaSetName is `%s`, but the members' data is that of `%s`, and they would refuse it: set replicaSetName=%s, or restore into another release" $.Values.replicaSetName $conf.replication.replSetName $conf.replication.replSetName) -}}
+{{- end -}}
+{{- /* A member alone has nobody to understand. */ -}}
+{{- if gt (int $.Values.replicaCount) 1 -}}
+{{- $tls := list "disabled" "allowTLS" "preferTLS" "requireTLS" -}}
+{{- include "mongodb.refuseJump" (list "tls.mode" $tls ((($conf.net).tls).mode | default "disabled") (ternary $.Values.tls.mode "disabled" $.Values.tls.enabled)) -}}
+{{- $auth := list "keyFile" "sendKeyFile" "sendX509" "x509" -}}
+{{- include "mongodb.refuseJump" (list "auth.clusterAuthMode" $auth ($conf.security.clusterAuthMode | default "keyFile") $.Values.auth.clusterAuthMode) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* (list $ NAME BEFORE NOW) */ -}}
+{{- define "mongodb.refuseOtherClaim" -}}
+{{- $fullname := include "mongodb.fullname" (index . 0) -}}{{- $before := index . 2 -}}{{- $now := index . 3 -}}
+{{- if ne (toString $before) (toString $now) -}}
+{{- fail (printf "mongodb: persistence.%s is `%v`, but the volumes of %s were made with `%v`, and Kubernetes lets nobody change that: set persistence.%s back; the README of the chart tells under \"Changes that are no upgrade\" how volumes grow" (index . 1) $now $fullname $before (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* One step at a time, since members of the step before and of the step after have to understand each other: (list NAME STEPS BEFORE NOW). */ -}}
+{{- define "mongodb.refuseJump" -}}
+{{- $name := index . 0 -}}{{- $before := index . 2 -}}{{- $now := index . 3 -}}
+{{- $at := dict -}}
+{{- range $number, $step := index . 1 -}}{{- $_ := set $at $step $number -}}{{- end -}}
+{{- $from := get $at $before | int -}}{{- $to := get $at $now | int -}}
+{{- if gt (sub (max $from $to) (min $from $to)) 1 -}}
+{{- fail (printf "mongodb: %s would go from %s to %s, and members that are restarted first could not talk to the others: upgrade to %s first, and wait for it" $name $before $now (index (index . 1) (ternary (add1 $from) (sub $from 1) (gt $to $from) | int))) -}}
+{{- end -}}
+{{- end -}}
