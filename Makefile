@@ -8,7 +8,7 @@ node_versions = 21.7.3 22.23.5 24.22.3
 orders_api = packages/orders-api
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-monitoring test test-alerts test-dashboards charts test-charts test-orders-api test-terraform lint-orders-api servers bench lint fmt soak test-cluster test-images images cluster-up cluster-down e2e test-delivery promote dist sbom image-archives registry-login publish-images publish-charts sign publish-release promotion-request terraform-roots terraform-validate terraform-plan terraform-apply drill-archive ci-packages
+.PHONY: help demo demo-monitoring drill test test-alerts test-dashboards charts test-charts test-orders-api test-terraform lint-orders-api servers bench lint fmt soak test-cluster test-images images cluster-up cluster-down e2e e2e-small test-delivery promote dist sbom image-archives registry-login publish-images publish-charts sign publish-release promotion-request terraform-roots terraform-validate terraform-plan terraform-apply drill-archive ci-packages
 
 help:  ## what can be done here
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ demo:  ## the main job on this machine: snapshot, archive, disaster, find, resto
 demo-monitoring:  ## a lag and a slow query: the alerts that arrive, pictures of the pages (ARGS='--out DIR --keep')
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
 	@$(programs)/demo-monitoring $(ARGS)
+
+drill:  ## restore for practice into a place that Terraform makes and destroys; report in target/drill/ (ARCHIVE=url; ARGS='--keep')
+	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
+	@TERRAFORM="$$(scripts/fetch-terraform.sh | tail -n 1)" $(programs)/demo drill $(if $(ARCHIVE),--archive "$(ARCHIVE)") -- $(ARGS)
 
 test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet
@@ -47,12 +51,13 @@ charts:  ## schemas, copies and READMEs of the charts; and the umbrella with the
 	 --sort-values-order file --log-level warning
 	@"$$(scripts/fetch-helm.sh | tail -n 1)" dependency update --skip-refresh charts/tidemark >/dev/null
 
-test-charts:  ## charts: every value, every refusal, Kubernetes 1.31 to 1.34, kube-score, real mongod and nginx, promtool, drift
+test-charts:  ## charts: every value, every refusal, Helm 3 and 4, Kubernetes 1.31 to 1.34, kube-score, real mongod and nginx, promtool, drift
+	@$(if $(SIDECAR),,cargo build --workspace --quiet)
 	@prometheus="$$(scripts/fetch-prometheus.sh | tail -n 1)" && alertmanager="$$(scripts/fetch-alertmanager.sh | tail -n 1)" && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" \
 	 && helm="$$(scripts/fetch-helm.sh | tail -n 1)" && docs="$$(scripts/fetch-helm-docs.sh | tail -n 1)" && conform="$$(scripts/fetch-kubeconform.sh | tail -n 1)" \
 	 && score="$$(scripts/fetch-kube-score.sh | tail -n 1)" && schemas="$$(scripts/fetch-kubernetes-schemas.sh | tail -n 1)" && nginx="$$(scripts/fetch-nginx.sh | tail -n 1)" \
-	 && mongod="$$(scripts/fetch-mongod.sh | tail -n 1)" \
-	 && HELM="$$helm" HELM_DOCS="$$docs" KUBECONFORM="$$conform" KUBE_SCORE="$$score" KUBERNETES_SCHEMAS="$$schemas" NGINX="$$nginx" MONGOD="$$mongod" \
+	 && mongod="$$(scripts/fetch-mongod.sh | tail -n 1)" && helm4="$$(scripts/fetch-helm4.sh | tail -n 1)" \
+	 && HELM="$$helm" HELM4="$$helm4" SIDECAR="$${SIDECAR:-$$(realpath "$${CARGO_TARGET_DIR:-target}")/debug/sidecar}" HELM_DOCS="$$docs" KUBECONFORM="$$conform" KUBE_SCORE="$$score" KUBERNETES_SCHEMAS="$$schemas" NGINX="$$nginx" MONGOD="$$mongod" \
 	 PROMTOOL="$$prometheus/promtool" AMTOOL="$$alertmanager/amtool" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory tests/charts
 
 test-orders-api: $(orders_api)/node_modules/.package-lock.json  ## the orders service on Node 21, 22 and 24: contract, fuzz, elections, outages, drain, a clean copy
@@ -90,6 +95,9 @@ e2e:  ## end-to-end tests on that cluster, or on the one that KUBECONFIG names (
 	@$(if $(KUBECONFIG),,$(MAKE) --no-print-directory images)
 	@cd tests/cluster && python3 -B -m e2e $(ARGS)
 
+e2e-small:  # those that need no images, when the cluster's parts are built; a line says whether they ran, and why not
+	@cd tests/cluster && python3 -B -m e2e --small
+
 test-delivery:  ## workflows, GitOps with the real definitions of Argo CD, promotion, releases, and the log collector over recorded logs
 	@packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" && helm="$$(scripts/fetch-helm.sh | tail -n 1)" && conform="$$(scripts/fetch-kubeconform.sh | tail -n 1)" \
 	 && schemas="$$(scripts/fetch-kubernetes-schemas.sh | tail -n 1)" && argo="$$(scripts/fetch-argo-schemas.sh | tail -n 1)" && crane="$$(scripts/fetch-crane.sh | tail -n 1)" \
@@ -98,6 +106,18 @@ test-delivery:  ## workflows, GitOps with the real definitions of Argo CD, promo
 	 && HELM="$$helm" KUBECONFORM="$$conform" KUBERNETES_SCHEMAS="$$schemas" ARGO_SCHEMAS="$$argo" CRANE="$$crane" ACTIONLINT="$$actionlint" SHELLCHECK="$$shellcheck" \
 	 LOG_COLLECTOR="$$collector" PYTHONPATH="$$packages" python3 -B -m unittest discover --start-directory tests/delivery
 
+# `docs` and `tests/docs` are folders.
+.PHONY: test-docs docs
+test-docs:  ## documents: every command run or parsed, links, names of tests, generated pages (DOCS_PAGE=docs/drills.md runs one)
+	@cargo build --workspace --quiet
+	@mongod="$$(scripts/fetch-mongod.sh | tail -n 1)" && helm="$$(scripts/fetch-helm.sh | tail -n 1)" && terraform="$$(scripts/fetch-terraform.sh | tail -n 1)" \
+	 && scripts/fetch-age.sh >/dev/null \
+	 && MONGOD="$$mongod" HELM="$$helm" TERRAFORM="$$terraform" DOCS_PAGE="$(DOCS_PAGE)" python3 -B -m unittest discover --start-directory tests/docs $(ARGS)
+
+docs:  ## generated pages of the documents: command lines
+	@cargo build --workspace --quiet
+	@tests/docs/render.py
+
 ci-packages:  # Debian's packages for the tests, in a bare container of a pipeline
 	@scripts/install-ci-packages.sh
 
@@ -105,7 +125,7 @@ dist: $(if $(PROGRAMS),,release-programs)  # archives of the programs with their
 	@scripts/release.py dist --version "$(version)" --programs "$(or $(PROGRAMS),$(programs))"
 
 release-programs:
-	@cargo build --release --quiet --locked -p sidecar -p dr-cli
+	@CARGO_PROFILE_RELEASE_LTO=thin cargo build --release --quiet --locked -p sidecar -p dr-cli
 
 sbom:  # lists of components, CycloneDX, of the lock files (VERSION=0.2.0)
 	@scripts/release.py sbom --version "$(version)"
@@ -152,7 +172,7 @@ drill-archive:  # a restore for practice from a real archive into a throw-away m
 	@mkdir -p target/drill && MONGOD="$$(scripts/fetch-mongod.sh | tail -n 1)" TIDEMARK_ARCHIVE="$(ARCHIVE)" $(programs)/dr-cli drill --report-dir target/drill $(ARGS)
 
 servers:
-	@for server in mongod versitygw azurite age prometheus alertmanager pyyaml chromium; do scripts/fetch-$$server.sh >/dev/null || exit; done
+	@for server in mongod versitygw azurite age prometheus alertmanager pyyaml chromium terraform; do scripts/fetch-$$server.sh >/dev/null || exit; done
 
 bench:  ## speed and memory, as ratios in one run (MONGODUMP, MONGORESTORE name peers)
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
