@@ -163,7 +163,7 @@ fn a_destination_that_is_still_being_made_is_waited_for() {
 
     let restored = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| archive.run(&[&command[..], &["--wait-for-destination", "5m"]].concat()));
-        runtime.block_on(tokio::time::sleep(std::time::Duration::from_secs(2)));
+        runtime.block_on(async { tokio::time::sleep(std::time::Duration::from_secs(2)).await });
         assert!(!waiting.is_finished());
         runtime.block_on(set.initiate()).unwrap();
         waiting.join().unwrap()
