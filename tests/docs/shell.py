@@ -21,7 +21,7 @@ BINARIES = pathlib.Path(os.environ.get("TIDEMARK_BIN_DIR", TARGET / "debug"))
 OURS = {"sidecar", "dr-cli"}
 # Words of the shell and programs whose arguments are theirs to judge.
 KNOWN = set("""cd export set echo cat printf test [ read trap sleep true false wait kill source . local return umask
-    age age-keygen awk az aws base64 bsondump cargo chmod cosign cp curl cut date diff dirname git grep head jq ls minisign mkdir mongod mongorestore mongodump mongosh mv node npm
+    age age-keygen awk az aws base64 bsondump cargo chmod command cosign cp curl cut date diff dirname git grep head jq ls minisign mkdir mongod mongorestore mongodump mongosh mv node npm
     openssl pgrep python3 rm sed seq sha256sum sort tail tar tee touch tr uname watch wc xargs zstd docker kind promtool""".split())
 KEYWORDS = {"{", "}", "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "!", "case", "esac", "in", "sudo", "exec", "time"}
 # What a variable of a document may hold, where the programs look at it.

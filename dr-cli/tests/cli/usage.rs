@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::archive::{Archive, FIRST, LINEAGE, at, shop_entries};
+use crate::archive::{Archive, FIRST, LINEAGE, SECOND, at, shop_entries};
 use crate::run::{run, run_with};
 
 #[test]
@@ -92,17 +92,43 @@ fn a_moment_that_only_one_lineage_holds_needs_no_choice() {
     archive.run(&["plan", "--to", "latest"]).assert_error(2, &["several lineages", "--lineage"]);
     archive.run(&["plan", "--to", "-5s"]).assert_error(2, &["several lineages", "--lineage"]);
 
-    // Two shards, say: both hold the moment.
-    archive.begin_lineage("rs1-00a1b2c3d4e5f60718293a4b");
+    // Another that holds the moment, too.
+    archive.begin_lineage("rs0-10a1b2c3d4e5f60718293a4b");
     archive.add_slice(at(0, 1), &shop_entries(1, 30));
     archive.add_snapshot("20260101T000012Z-dddd", at(5, 1), at(12, 1));
     let both = at(22, 0).to_string();
-    archive.run(&["plan", "--to", &both]).assert_error(2, &["several lineages", LINEAGE, "rs1-", "--lineage"]);
+    archive.run(&["plan", "--to", &both]).assert_error(2, &["not certain", LINEAGE, "rs0-10a1", "--lineage"]);
     assert_eq!(lineage_of(&archive, &at(75, 1).to_string()), RECOVERED);
 
-    // One that cannot be judged may be the one that is meant.
+    // One that cannot be read may be the one that is meant.
     archive.damage(&format!("{RECOVERED}/lineage.json").parse().unwrap(), |bytes| bytes.truncate(9));
     archive.run(&["plan", "--to", &both]).assert_error(2, &["several lineages", "--lineage"]);
+}
+
+#[test]
+fn a_lineage_that_may_have_held_the_moment_is_not_passed_over() {
+    const OTHER: &str = "rs0-00a1b2c3d4e5f60718293a4b";
+    let with_other = |mut archive: Archive, other: &str| {
+        archive.begin_lineage(other);
+        archive.add_slice(at(0, 1), &shop_entries(1, 40));
+        archive.add_snapshot("20260101T000012Z-dddd", at(5, 1), at(12, 1));
+        archive
+    };
+    // Its slice is gone there, so that only the other could be restored to it.
+    let sample = Archive::sample();
+    sample.put_mark(at(30, 1), Some(SECOND));
+    sample.delete(&sample.slice_key(2));
+    let archive = with_other(sample, OTHER);
+    archive.run(&["plan", "--to", &at(25, 1).to_string()]).assert_error(2, &["not certain", LINEAGE, OTHER]);
+    // A gap there.
+    let sample = Archive::sample();
+    sample.delete(&sample.slice_key(2));
+    sample.add_gap(at(20, 1), at(30, 1));
+    let archive = with_other(sample, OTHER);
+    archive.run(&["plan", "--to", &at(25, 1).to_string()]).assert_error(2, &["not certain", LINEAGE, OTHER]);
+    // Another set in the same archive, whatever it holds.
+    let archive = with_other(Archive::sample(), "rs1-00a1b2c3d4e5f60718293a4b");
+    archive.run(&["plan", "--to", &at(35, 1).to_string()]).assert_error(2, &["several lineages", LINEAGE, "rs1-"]);
 }
 
 #[test]

@@ -90,6 +90,17 @@ impl NotRestorable {
         }
     }
 
+    /// Whether the target lies outside of what this lineage was ever archived for, before its beginning or after its end. A
+    /// gap, a fork or damage where the target lies is something else: it was there, or may have been.
+    pub fn is_out_of_range(&self) -> bool {
+        matches!(
+            *self.obstacle,
+            Obstacle::UnknownSnapshot { .. }
+                | Obstacle::BeforeFirstSnapshot { .. }
+                | Obstacle::AfterArchivedThrough { .. }
+        )
+    }
+
     /// A constant name, for JSON.
     pub fn kind(&self) -> &'static str {
         match *self.obstacle {

@@ -2,8 +2,10 @@
 
 use archive::LineageId;
 use archive::catalog::Finding;
+use archive::coverage::Coverage;
 use archive::layout::ObjectKey;
 use archive::lineage::LineageRecord;
+use archive::plan::plan_restore;
 use archive::target::RestoreTarget;
 use store::{ErrorKind, ObjectStoreExt};
 
@@ -90,43 +92,54 @@ impl ArchiveReader {
         }
     }
 
-    /// The lineage for a restore to `target`: the one that was asked for, the only one there is, or the only one that
-    /// can be restored to `target`.
+    /// The lineage for a restore to `target`: the one that was asked for, the only one there is, or the only one whose time
+    /// `target` lies in.
     ///
     /// A restored set is archived as another lineage, so after a recovery an archive holds two; a moment before the
-    /// recovery lies in the first, one after it in the second. When two could be meant, or one cannot be judged, none
-    /// is chosen; `latest` and `-15m` mean something in each, so they choose none.
+    /// recovery lies in the first, one after it in the second. Whenever another one could be meant, none is chosen: sets of
+    /// different names, a lineage with a finding or a gap where `target` lies, and `latest` or `-15m`, which mean
+    /// something in each.
     pub async fn choose_lineage_for(&self, wanted: Option<&str>, target: &RestoreTarget) -> Result<LineageRecord> {
         let means_a_moment = !matches!(target, RestoreTarget::Latest | RestoreTarget::Ago { .. });
         if wanted.is_none() && means_a_moment {
             let Lineages { records, broken } = self.lineages().await?;
-            if records.len() > 1 && broken.is_empty() {
-                return self.only_restorable(records, target).await;
+            let is_one_set = records.windows(2).all(|pair| pair[0].replica_set == pair[1].replica_set);
+            if records.len() > 1 && broken.is_empty() && is_one_set {
+                return self.only_in_range(records, target).await;
             }
         }
         self.choose_lineage(wanted).await
     }
 
-    async fn only_restorable(&self, records: Vec<LineageRecord>, target: &RestoreTarget) -> Result<LineageRecord> {
-        let (mut able, mut judged) = (Vec::new(), Vec::new());
+    async fn only_in_range(&self, records: Vec<LineageRecord>, target: &RestoreTarget) -> Result<LineageRecord> {
+        let (mut able, mut unclear, mut judged) = (Vec::new(), 0, Vec::new());
         for record in records {
-            match self.plan(&record.lineage, target, None).await {
+            let catalog = self.catalog(&record.lineage).await?;
+            let word = match plan_restore(&catalog, target) {
                 Ok(_) => {
-                    judged.push(format!("{} can be restored to it", record.lineage));
+                    let word = format!("{} can be restored to it", record.lineage);
                     able.push(record);
+                    word
                 }
-                Err(refusal) if matches!(refusal.kind, FailureKind::NotFound | FailureKind::NotRestorable) => {
-                    judged.push(format!("{}: {}", record.lineage, refusal.what));
+                Err(refusal) => {
+                    let has_findings = !catalog.findings(&Coverage::of_catalog(&catalog)).is_empty();
+                    unclear += usize::from(has_findings || !refusal.is_out_of_range());
+                    format!("{}: {}", record.lineage, refusal.what())
                 }
-                Err(failure) => return Err(failure),
-            }
+            };
+            judged.push(word);
         }
-        let (kind, what) = match able.len() {
-            1 => return Ok(able.swap_remove(0)),
-            0 => (FailureKind::NotRestorable, format!("no lineage of the archive can be restored to {target}")),
-            _ => (FailureKind::Usage, format!("several lineages of the archive can be restored to {target}")),
+        let (kind, what, next) = match (able.len(), unclear) {
+            (1, 0) => return Ok(able.swap_remove(0)),
+            (0, 0) => {
+                let what = format!("no lineage of the archive can be restored to {target}");
+                (FailureKind::NotRestorable, what, "dr-cli status")
+            }
+            _ => {
+                let what = format!("it is not certain which of several lineages {target} means");
+                (FailureKind::Usage, what, "dr-cli status, then name one with --lineage")
+            }
         };
-        let next = if kind == FailureKind::Usage { "name one with --lineage" } else { "dr-cli status" };
         Err(Failure::new(kind, what).at(self.store.location()).because(judged.join("; ")).then(next))
     }
 
