@@ -23,6 +23,19 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    pub const ALL: [Self; 10] = [
+        Self::Unexpected,
+        Self::Usage,
+        Self::NotFound,
+        Self::NotRestorable,
+        Self::Integrity,
+        Self::Key,
+        Self::LeaseHeld,
+        Self::Unreachable,
+        Self::Unsafe,
+        Self::Cancelled,
+    ];
+
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Unexpected => 1,
@@ -39,18 +52,7 @@ impl FailureKind {
     }
 
     pub(crate) fn from_exit_code(code: u8) -> Self {
-        const ALL: [FailureKind; 9] = [
-            FailureKind::Usage,
-            FailureKind::NotFound,
-            FailureKind::NotRestorable,
-            FailureKind::Integrity,
-            FailureKind::Key,
-            FailureKind::LeaseHeld,
-            FailureKind::Unreachable,
-            FailureKind::Unsafe,
-            FailureKind::Cancelled,
-        ];
-        ALL.into_iter().find(|kind| kind.exit_code() == code).unwrap_or(Self::Unexpected)
+        Self::ALL.into_iter().find(|kind| kind.exit_code() == code).unwrap_or(Self::Unexpected)
     }
 
     /// Whether the command declined to start, as opposed to having failed on the way.

@@ -33,18 +33,7 @@ fn an_object_has_the_five_common_fields_and_those_of_the_command() {
 
 #[test]
 fn every_error_ends_with_all_four_parts() {
-    for kind in [
-        FailureKind::Unexpected,
-        FailureKind::Usage,
-        FailureKind::NotFound,
-        FailureKind::NotRestorable,
-        FailureKind::Integrity,
-        FailureKind::Key,
-        FailureKind::LeaseHeld,
-        FailureKind::Unreachable,
-        FailureKind::Unsafe,
-        FailureKind::Cancelled,
-    ] {
+    for kind in FailureKind::ALL {
         let failure = complete(Failure::new(kind, "what"), "plan");
         assert!(!failure.location.is_empty() && !failure.cause.is_empty() && !failure.next.is_empty(), "{kind:?}");
     }
