@@ -68,12 +68,12 @@ describe('elections', () => {
 
   test('no request fails while the primary steps down', async (t) => {
     const { ledger, stop } = load({ retry: false });
-    await eventually('load', () => ledger.requests > 40, 30_000);
+    await eventually('load', () => ledger.requests > 40);
     const before = await set.primary();
     await set.stepDown();
     const now = await eventually('another primary', async () => { const index = await set.primary(); return index >= 0 && index !== before && [index]; });
     const elected = ledger.requests;
-    await eventually('load on the new primary', () => ledger.requests > elected + 40, 30_000);
+    await eventually('load on the new primary', () => ledger.requests > elected + 40);
     await stop();
     assert.notEqual(now[0], before);
     assert.deepEqual(ledger.failures, []);
@@ -83,12 +83,12 @@ describe('elections', () => {
 
   test('a primary that is killed takes no acknowledged order with it', async (t) => {
     const { ledger, stop } = load({ retry: true });
-    await eventually('load', () => ledger.acknowledged.size > 10, 30_000);
+    await eventually('load', () => ledger.acknowledged.size > 10);
     const before = await set.primary();
     await set.kill(before);
     const acknowledged = ledger.acknowledged.size;
     await eventually('another primary', async () => (await set.primary()) >= 0);
-    await eventually('orders to be accepted again', () => ledger.acknowledged.size > acknowledged + 20, 30_000);
+    await eventually('orders to be accepted again', () => ledger.acknowledged.size > acknowledged + 20);
     await stop();
     await check(ledger);
     // The old primary comes back and rolls back what only it had; the ledger still holds.
@@ -96,7 +96,7 @@ describe('elections', () => {
     await eventually('all members to agree', async () => {
       const { members } = await set.client.db('admin').command({ replSetGetStatus: 1 });
       return members.every(({ stateStr }) => ['PRIMARY', 'SECONDARY'].includes(stateStr));
-    }, 30_000);
+    });
     await check(ledger);
     t.diagnostic(`${ledger.acknowledged.size} orders acknowledged, ${ledger.failures.length} of ${ledger.requests} requests had to be repeated`);
   });

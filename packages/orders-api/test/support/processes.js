@@ -22,7 +22,7 @@ export function start(command, args, options) {
 }
 
 /** Repeats `attempt` until it returns something true; its errors count as not yet. */
-export async function eventually(what, attempt, limitMs = 20_000) {
+export async function eventually(what, attempt, limitMs = 60_000) {
   const end = Date.now() + limitMs;
   let last;
   for (;;) {

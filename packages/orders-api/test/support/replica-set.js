@@ -19,38 +19,47 @@ function mongodPath() {
 
 export class ReplicaSet {
   /** @param options.ports reuses ports that a service was told before the set existed */
-  static async start({ members = 1, auth = false, ports = [] } = {}) {
+  static async start(options = {}) {
     const set = new ReplicaSet();
-    set.folder = mkdtempSync(join(tmpdir(), 'orders-api-mongod-'));
-    process.on('exit', () => rmSync(set.folder, { recursive: true, force: true }));
-    set.arguments = [];
-    if (auth) {
-      const keyFile = join(set.folder, 'key');
-      writeFileSync(keyFile, randomBytes(96).toString('base64'), { mode: 0o400 });
-      set.arguments = ['--keyFile', keyFile];
+    [set.members, set.arguments] = [[], []];
+    try {
+      await set.begin(options);
+    } catch (error) {
+      // Servers that go on running would keep the test from ending, and nobody would read why.
+      await set.stop();
+      throw error;
     }
-    set.members = [];
+    return set;
+  }
+
+  async begin({ members = 1, auth = false, ports = [] }) {
+    this.folder = mkdtempSync(join(tmpdir(), 'orders-api-mongod-'));
+    process.on('exit', () => rmSync(this.folder, { recursive: true, force: true }));
+    if (auth) {
+      const keyFile = join(this.folder, 'key');
+      writeFileSync(keyFile, randomBytes(96).toString('base64'), { mode: 0o400 });
+      this.arguments = ['--keyFile', keyFile];
+    }
     for (let index = 0; index < members; index += 1) {
       const port = ports[index] ?? await freePort();
-      set.members.push({ port, host: `127.0.0.1:${port}`, data: join(set.folder, `member-${index}`) });
-      mkdirSync(set.members[index].data);
-      set.run(index);
+      this.members.push({ port, host: `127.0.0.1:${port}`, data: join(this.folder, `member-${index}`) });
+      mkdirSync(this.members[index].data);
+      this.run(index);
     }
-    const admin = new MongoClient(set.memberUri(0), { serverSelectionTimeoutMS: 20_000 });
+    const admin = new MongoClient(this.memberUri(0), { serverSelectionTimeoutMS: 60_000 });
+    this.admin = admin;
     await admin.db('admin').command({
       replSetInitiate: {
         _id: NAME,
-        members: set.members.map(({ host }, _id) => ({ _id, host })),
+        members: this.members.map(({ host }, _id) => ({ _id, host })),
         settings: { electionTimeoutMillis: 1000, heartbeatIntervalMillis: 500 },
       },
     });
-    await eventually('a primary', async () => (await admin.db('admin').command({ hello: 1 })).isWritablePrimary || (await set.primary()) >= 0);
-    set.admin = admin;
+    await eventually('a primary', async () => (await admin.db('admin').command({ hello: 1 })).isWritablePrimary || (await this.primary()) >= 0);
     if (!auth) {
-      set.client = new MongoClient(set.uri, { writeConcern: { w: 'majority' } });
-      await eventually('a majority write', () => set.client.db('test').collection('started').insertOne({}));
+      this.client = new MongoClient(this.uri, { writeConcern: { w: 'majority' } });
+      await eventually('a majority write', () => this.client.db('test').collection('started').insertOne({}));
     }
-    return set;
   }
 
   run(index) {
@@ -107,8 +116,9 @@ export class ReplicaSet {
   async stop() {
     await this.client?.close();
     await this.admin?.close();
-    for (const { process: member } of this.members) member.kill('SIGKILL');
-    await Promise.all(this.members.map(({ process: member }) => member.ended));
+    const servers = this.members.map(({ process: server }) => server).filter(Boolean);
+    for (const server of servers) server.kill('SIGKILL');
+    await Promise.all(servers.map(({ ended }) => ended));
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

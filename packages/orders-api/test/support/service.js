@@ -27,13 +27,22 @@ export class Service {
   }
 
   async listening() {
-    await eventually(`the service to listen; its output: ${this.output}`, async () => (await fetch(`${this.url}/livez`)).ok);
-    return this;
+    return this.until('to listen', async () => (await fetch(`${this.url}/livez`)).ok);
   }
 
   async ready() {
     await this.listening();
-    await eventually('the service to be ready', async () => (await fetch(`${this.url}/readyz`)).ok, 30_000);
+    return this.until('to be ready', async () => (await fetch(`${this.url}/readyz`)).ok);
+  }
+
+  /** The service itself; ends it when it never gets there, for a service that goes on running keeps the test from ending. */
+  async until(what, attempt) {
+    try {
+      await eventually(`the service ${what}`, attempt);
+    } catch (error) {
+      await this.stop('SIGKILL');
+      throw new Error(`${error.message}; its output: ${this.output}`, { cause: error });
+    }
     return this;
   }
 
