@@ -162,7 +162,7 @@ impl Connection {
     }
 
     async fn prove_usable(&self) -> Result<()> {
-        let hello = Hello::fetch(self).await.map_err(|error| match error.kind() {
+        let hello = self.first_hello().await.map_err(|error| match error.kind() {
             // Nothing was reachable before, so there is nothing transient about it.
             ErrorKind::NetworkTransient => error.with_kind(ErrorKind::Unreachable),
             _ => error,
@@ -190,6 +190,17 @@ impl Connection {
                               synchronised)";
                 refuse(ErrorKind::MemberRecovering, detail)
             }
+        }
+    }
+
+    /// A user that was just made, or just got another password, is not known to every secondary yet: whether the
+    /// credentials are right is what the primary says, wherever there is one.
+    async fn first_hello(&self) -> Result<Hello> {
+        match Hello::fetch(self).await {
+            Err(error) if *error.kind() == ErrorKind::AuthFailed && !self.is_direct => {
+                Hello::fetch(&self.clone().on_primary()).await.map_err(|_| error)
+            }
+            answered => answered,
         }
     }
 

@@ -101,6 +101,23 @@ async fn versions_are_read() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_user_that_not_every_secondary_knows_yet_is_let_in() -> Result<()> {
+    let set = ReplicaSet::builder().members(2).auth(true).start().await?;
+    let secondary = set.secondaries().await[0];
+    set.delay(secondary, Duration::from_hours(1)).await?;
+    let create = doc! { "createUser": "fresh", "pwd": "s3cret", "roles": ["root"], "writeConcern": { "w": 1 } };
+    set.client().database("admin").run_command(create).await?;
+    // Half of the connections ask the secondary first.
+    for _ in 0..12 {
+        Destination::open(&set.uri_as("fresh", "s3cret"), options()).await?;
+    }
+    let late = ConnectOptions { direct_to: Some(set.hosts()[secondary].clone()), ..options() };
+    let (kind, message) = refusal(&set.uri_as("fresh", "s3cret"), late).await;
+    assert_eq!(kind, ErrorKind::AuthFailed, "{message}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn credentials_and_privileges_are_judged_by_name() -> Result<()> {
     let set = ReplicaSet::builder().auth(true).start().await?;
     let (kind, message) = refusal(&set.uri_as("root", "wrong-s3cret"), options()).await;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use mongodb::Client;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ClientOptions, WriteConcern};
 use rand::RngExt;
 
@@ -147,15 +147,38 @@ impl ReplicaSet {
     /// Lets members miss heartbeats for longer than tests want to wait for an election: on a busy machine a second of
     /// silence is no death.
     pub async fn set_election_timeout(&self, timeout: Duration) -> Result<()> {
+        let milliseconds = i64::try_from(timeout.as_millis())?;
+        // After ten seconds by default a member that does not answer is down for the others.
+        let heartbeat = i64::try_from(timeout.as_secs().max(10))?;
+        self.reconfigure(|config| {
+            let settings = config.get_document_mut("settings")?;
+            settings.insert("electionTimeoutMillis", milliseconds);
+            settings.insert("heartbeatTimeoutSecs", heartbeat);
+            Ok(())
+        })
+        .await
+    }
+
+    /// From now on this member, which may be no primary, has what the others had so long ago.
+    pub async fn delay(&self, index: usize, by: Duration) -> Result<()> {
+        let seconds = i64::try_from(by.as_secs())?;
+        self.reconfigure(|config| {
+            let member = config.get_array_mut("members")?.get_mut(index).and_then(Bson::as_document_mut);
+            let member = member.context("there is no such member")?;
+            member.insert("priority", 0);
+            member.insert("secondaryDelaySecs", seconds);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn reconfigure(&self, change: impl FnOnce(&mut Document) -> Result<()>) -> Result<()> {
         let primary = self.member_client(self.primary().await?).await?.database("admin");
         let reply = primary.run_command(doc! { "replSetGetConfig": 1 }).await.context("read the configuration")?;
         let mut config = reply.get_document("config")?.clone();
         config.insert("version", config.get_i32("version")? + 1);
-        let settings = config.get_document_mut("settings")?;
-        settings.insert("electionTimeoutMillis", i64::try_from(timeout.as_millis())?);
-        // After ten seconds by default a member that does not answer is down for the others.
-        settings.insert("heartbeatTimeoutSecs", i64::try_from(timeout.as_secs().max(10))?);
-        primary.run_command(doc! { "replSetReconfig": config }).await.context("set the election timeout")?;
+        change(&mut config)?;
+        primary.run_command(doc! { "replSetReconfig": config }).await.context("change the configuration")?;
         Ok(())
     }
 }
