@@ -147,9 +147,11 @@ impl From<store::StoreError> for Failure {
             ErrorKind::NoSpace => {
                 (FailureKind::Unreachable, "the disk is full", "free space and run the same command again")
             }
-            ErrorKind::Unreachable => {
-                (FailureKind::Unreachable, "the store does not answer", "run the same command again")
-            }
+            ErrorKind::Unreachable => (
+                FailureKind::Unreachable,
+                "the store does not answer",
+                "check --archive and the network, then run the same command again",
+            ),
             ErrorKind::InvalidKey | ErrorKind::Other => (FailureKind::Unexpected, "", ""),
         };
         let location = error.key().map_or_else(

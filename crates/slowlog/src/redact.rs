@@ -6,7 +6,7 @@
 //! What tells nothing of the shape (sessions, cluster times, limits of time) is left out. The result is JSON, of
 //! bounded length and depth.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -222,10 +222,21 @@ impl Place {
 fn write_key(out: &mut String, key: &str) {
     let end = key.floor_char_boundary(LONGEST_KEY);
     let (shown, cut) = (key.get(..end).unwrap_or_default(), if end < key.len() { "…" } else { "" });
-    // A string serialises without fail; this is how JSON escapes it.
-    let quoted = serde_json::to_string(&format!("{shown}{cut}")).unwrap_or_default();
-    out.push_str(&quoted);
+    write_quoted(out, shown, cut);
     out.push(':');
+}
+
+/// As JSON writes it, with `cut` behind it.
+fn write_quoted(out: &mut String, text: &str, cut: &str) {
+    // Nearly all names are like this, and there are many in each line.
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        for part in ["\"", text, cut, "\""] {
+            out.push_str(part);
+        }
+    } else {
+        // A string serialises without fail; this is how JSON escapes it.
+        out.push_str(&serde_json::to_string(&format!("{text}{cut}")).unwrap_or_default());
+    }
 }
 
 /// A string that is no value of a user: the name of a collection, or of a field.
@@ -242,9 +253,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
                 f.write_str("any value")
             }
             fn visit_str<E>(self, name: &str) -> Result<(), E> {
-                let quoted = serde_json::to_string(name.get(..name.floor_char_boundary(255)).unwrap_or_default());
-                // Writing to a string does not fail.
-                write!(self.0.out, "{}", quoted.unwrap_or_default()).ok();
+                write_quoted(self.0.out, name.get(..name.floor_char_boundary(255)).unwrap_or_default(), "");
                 Ok(())
             }
             fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {

@@ -71,9 +71,7 @@ fn fingerprint(query: &SlowQuery<'_>, namespace: &Namespace, operation: Operatio
         hash.update(part);
     }
     hash.update(example(query).as_deref().unwrap_or_default());
-    let mut digits = hex::encode(hash.finalize());
-    digits.truncate(FINGERPRINT_DIGITS);
-    digits
+    hex::encode(hash.finalize().get(..FINGERPRINT_DIGITS / 2).unwrap_or_default())
 }
 
 /// The command without its values; of a `getMore` that of the command that opened its cursor. `None` when the server cut

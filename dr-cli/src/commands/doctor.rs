@@ -35,9 +35,9 @@ struct Examined {
     found: String,
     /// What to do about it; empty where nothing has to be done.
     remedy: String,
-    /// The exit code that this failure means.
+    /// Why it failed: what the whole command ends with, when it is the first.
     #[serde(skip)]
-    kind: Option<FailureKind>,
+    failure: Option<Failure>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +47,7 @@ struct Doctor {
 
 impl Examined {
     fn new(check: &str, outcome: Outcome, found: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), outcome, found: found.into(), remedy: String::new(), kind: None }
+        Self { check: check.to_owned(), outcome, found: found.into(), remedy: String::new(), failure: None }
     }
 
     fn ok(check: &str, found: impl Into<String>) -> Self {
@@ -57,7 +57,11 @@ impl Examined {
     fn failed(check: &str, failure: Failure) -> Self {
         let cause = if failure.cause.is_empty() { String::new() } else { format!(": {}", failure.cause) };
         let found = format!("{}{cause}", failure.what);
-        Self { remedy: failure.next, kind: Some(failure.kind), ..Self::new(check, Outcome::Failed, found) }
+        Self { remedy: failure.next.clone(), failure: Some(failure), ..Self::new(check, Outcome::Failed, found) }
+    }
+
+    fn is_unreachable(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Unreachable)
     }
 
     fn with_remedy(self, remedy: &str) -> Self {
@@ -73,10 +77,39 @@ pub async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> {
         checks.push(Examined::new("store", Outcome::Skipped, "nothing is written with --read-only"));
     } else {
         checks.extend(proof("store", &*archive).await);
-        if let Some(control) = &control {
-            checks.extend(proof("control", &**control).await);
-        }
     }
+    // Whoever just waited for a store in vain need not wait for it once more.
+    let is_unreachable = checks.iter().any(Examined::is_unreachable);
+    if let Some(control) = control.filter(|_| !args.read_only) {
+        checks.extend(proof("control", &*control).await);
+    }
+    if is_unreachable {
+        checks.push(Examined::new("archive", Outcome::Skipped, "its store cannot be used"));
+    } else {
+        examine_archive(context, &mut checks).await;
+    }
+    if let Some(uri) = &args.destination {
+        checks.push(match recovery::examine_destination(uri).await {
+            Ok(found) => Examined::ok("destination", found),
+            Err(failure) => Examined::failed("destination", failure),
+        });
+    }
+    let text = text(&checks);
+    let failures = checks.iter().filter(|check| check.outcome == Outcome::Failed).count() as u64;
+    let has_warnings = checks.iter().any(|check| check.outcome == Outcome::Warning);
+    let first = checks.iter().find_map(|check| Some((check.failure.clone()?, check)));
+    let ending = first.map(|(failure, check)| {
+        let what = format!("{}; the first: {}: {}", plural(failures, "failed check"), check.check, failure.what);
+        Ending::Failed(Failure { what, ..failure }.at(archive.location()))
+    });
+    let report = Report::new(&Doctor { checks }, text)?;
+    Ok(match ending {
+        Some(ending) => report.with_ending(ending),
+        None => report.with_findings_if(has_warnings),
+    })
+}
+
+async fn examine_archive(context: &Context, checks: &mut Vec<Examined>) {
     match context.open().await {
         Ok(reader) => {
             checks.push(Examined::ok("archive", format!("archive {} of a format that this build reads", reader.id())));
@@ -88,25 +121,6 @@ pub async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> {
         }
         Err(failure) => checks.push(Examined::failed("archive", failure)),
     }
-    if let Some(uri) = &args.destination {
-        checks.push(match recovery::examine_destination(uri).await {
-            Ok(found) => Examined::ok("destination", found),
-            Err(failure) => Examined::failed("destination", failure),
-        });
-    }
-    let text = text(&checks);
-    let failures = checks.iter().filter(|check| check.outcome == Outcome::Failed).count() as u64;
-    let has_warnings = checks.iter().any(|check| check.outcome == Outcome::Warning);
-    let worst = checks.iter().find_map(|check| Some((check.kind?, check)));
-    let ending = worst.map(|(kind, check)| {
-        let what = format!("{}; the first: {}: {}", plural(failures, "failed check"), check.check, check.found);
-        Ending::Failed(Failure::new(kind, what).at(archive.location()).then(&check.remedy))
-    });
-    let report = Report::new(&Doctor { checks }, text)?;
-    Ok(match ending {
-        Some(ending) => report.with_ending(ending),
-        None => report.with_findings_if(has_warnings),
-    })
 }
 
 async fn clock(store: &dyn ObjectStore) -> Examined {
@@ -133,6 +147,10 @@ async fn proof(name: &str, store: &dyn ObjectStore) -> Vec<Examined> {
         Err(error) => return vec![Examined::failed(name, error.into())],
     };
     if proof.get("write and read").is_some_and(|check| check.error == Some(ErrorKind::PermissionDenied)) {
+        // Credentials that are wrong may not write either, and are enough for nothing.
+        if let Err(error) = store.list_folders("").await {
+            return vec![Examined::failed(name, error.into())];
+        }
         let found = "these credentials may not write: enough to restore, but pins and protections cannot be set";
         return vec![Examined::new(name, Outcome::Skipped, found)];
     }

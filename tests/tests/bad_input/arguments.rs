@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::{Result, ensure};
 use e2e::{ArchiveFolder, Scenario};
 use testkit::processes::{self, Finished};
-use testkit::{ReplicaSet, Standalone};
+use testkit::{ReplicaSet, S3Server, Standalone};
 
 const NOBODY: &str = "mongodb://127.0.0.1:1/?replicaSet=none&serverSelectionTimeoutMS=500";
 
@@ -62,6 +62,33 @@ async fn a_missing_or_unwritable_folder_is_named() -> Result<()> {
     if !may_write_everywhere {
         assert_error(&done, 8, &[&folder.path().display().to_string()])?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_doctor_tells_a_wrong_key_and_a_wrong_host_apart() -> Result<()> {
+    let server = S3Server::start().await?;
+    server.create_bucket("backups").await?;
+    let wrong = ArchiveFolder::new()?;
+    let key = "not-the-secret-key";
+    let credentials = format!("[default]\naws_access_key_id = tidemark\naws_secret_access_key = {key}\n");
+    wrong.write("credentials", credentials.as_bytes())?;
+    let file = wrong.path().join("credentials");
+    let url = server
+        .url("backups", "rs0")
+        .replace(&server.credentials_file().display().to_string(), &file.display().to_string());
+    let doctor = async |url: &str| processes::dr_cli(["--archive", url, "doctor", "--json"]).await;
+    let done = doctor(&url).await?;
+    assert_error(&done, 8, &["secret key is wrong", "check permissions of the archive"])?;
+    for misleading in ["enough to restore", "it is down", key] {
+        ensure!(!format!("{}{}", done.stdout, done.stderr).contains(misleading), "{done:?}");
+    }
+    let nowhere = server.url_at("http://store.invalid:9000", "backups", "rs0");
+    assert_error(
+        &doctor(&nowhere).await?,
+        8,
+        &["host name of the store is not known", "`endpoint`", "the store does not answer"],
+    )?;
     Ok(())
 }
 

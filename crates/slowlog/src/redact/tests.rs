@@ -66,3 +66,14 @@ fn length_and_depth_are_bounded() {
     let unreadable = format!(r#"{{"find":"c","filter":{}1{}}}"#, r#"{"a":"#.repeat(200), "}".repeat(200));
     assert!(shape(&unreadable).is_some());
 }
+
+proptest::proptest! {
+    #[test]
+    fn names_are_written_as_json_writes_them(name: String, plain in "[ -~äß]{0,20}") {
+        for name in [&name, &plain] {
+            let mut out = String::new();
+            write_quoted(&mut out, name, "");
+            assert_eq!(out, serde_json::to_string(name).unwrap());
+        }
+    }
+}

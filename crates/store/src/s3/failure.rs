@@ -58,6 +58,12 @@ fn unsent(error: Option<&(dyn Error + 'static)>) -> Failure {
         let hint = "the server does not speak TLS there; is the endpoint http:// instead of https://?";
         return Failure::new(ErrorKind::Unreachable, Again::Never, format!("{hint} ({text})"));
     }
+    if text.contains("dns error") || text.contains("failed to lookup address") {
+        // Worth another try all the same: name servers have bad moments, too.
+        let hint =
+            "the host name of the store is not known here; check `endpoint` and `region` of the URL, and the DNS";
+        return Failure::unreachable(format!("{hint} ({text})"));
+    }
     Failure::unreachable(text)
 }
 
