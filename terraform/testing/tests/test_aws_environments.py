@@ -6,6 +6,7 @@ import pathlib
 import unittest
 
 import jsonschema
+import workflows
 from aws_environments import ENVIRONMENTS, LAYERS, environment, restore, restore_workspace
 from harness import iam, resources
 
@@ -149,14 +150,15 @@ class Trust(unittest.TestCase):
         roles = {role: one_of(made, "aws_iam_role", "this", role).document("assume_role_policy") for role in ("plan", "apply", "push")}
         repository = "repo:example/tidemark"
         jobs = {
-            f"{repository}:pull_request": {"plan"},
-            f"{repository}:ref:refs/heads/main": {"plan"},
+            **{f"{repository}:environment:{name}": {role} for role, name in workflows.environments("aws", "prod").items()},
+            f"{repository}:pull_request": set(),
+            f"{repository}:ref:refs/heads/main": set(),
             f"{repository}:ref:refs/heads/feature": set(),
-            f"{repository}:environment:aws-prod": {"apply"},
             f"{repository}:environment:aws-prod-2": set(),
-            f"{repository}:environment:release": {"push"},
+            f"{repository}:environment:aws-staging-plan": set(),
+            f"{repository}:environment:release-azure": set(),
             "repo:example/other:environment:aws-prod": set(),
-            "repo:someone/tidemark:pull_request": set(),
+            "repo:someone/tidemark:environment:aws-prod": set(),
         }
         [federated] = {statement["Principal"]["Federated"] for document in roles.values() for statement in document["Statement"]}
         for subject, expected in jobs.items():

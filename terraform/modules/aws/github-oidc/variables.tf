@@ -22,7 +22,7 @@ variable "repository_id" {
 }
 
 variable "apply_environment" {
-  description = "GitHub environment whose reviewers let a job apply."
+  description = "GitHub environment whose reviewers let a job apply. Plans are made in the environment of this name with `-plan` behind it."
   type        = string
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]+$", var.apply_environment))

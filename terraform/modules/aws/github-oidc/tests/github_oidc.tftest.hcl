@@ -21,6 +21,10 @@ run "a_pull_request_cannot_apply" {
     error_message = aws_iam_role.this["apply"].assume_role_policy
   }
   assert {
+    condition     = tolist(jsondecode(aws_iam_role.this["plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"]) == tolist(["repo:example/tidemark:environment:aws-prod-plan"])
+    error_message = aws_iam_role.this["plan"].assume_role_policy
+  }
+  assert {
     condition     = !contains(keys(aws_iam_role.this), "push")
     error_message = "A role to push with, and nothing to push to."
   }
