@@ -56,8 +56,8 @@ locals {
   }
 
   managed = merge(
-    { "plan/ReadOnlyAccess" = { role = "plan", arn = "arn:${local.partition}:iam::aws:policy/ReadOnlyAccess" } },
-    { for arn in var.apply_policy_arns : "apply/${reverse(split("/", arn))[0]}" => { role = "apply", arn = arn } },
+    { for role in ["plan", "apply"] : "${role}/ReadOnlyAccess" => { role = role, arn = "arn:${local.partition}:iam::aws:policy/ReadOnlyAccess" } },
+    { for name, arn in var.apply_policy_arns : "apply/${name}" => { role = "apply", arn = arn } },
   )
 }
 
@@ -74,7 +74,7 @@ resource "aws_iam_role" "this" {
 
   name                 = "${var.name}-github-${each.key}"
   max_session_duration = 3600
-  permissions_boundary = each.key == "apply" ? var.permissions_boundary_arn : null
+  permissions_boundary = lookup(var.permissions_boundary_arns, each.key, null)
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
