@@ -18,8 +18,16 @@ def _allowing(resource):
                 yield attribute, statement
 
 
+def _is_boundary(resource):
+    """A boundary gives nothing: it is named by roles as such, and never attached."""
+    return (resource.kind, resource.name) == ("aws_iam_policy", "boundary")
+
+
 def nobody_has_everything(resources):
+    boundaries = {one.values["name"] for one in resources if _is_boundary(one)}
     for one in resources:
+        if _is_boundary(one):
+            continue
         for attribute, statement in _allowing(one):
             if "NotAction" in statement or ("NotResource" in statement and attribute == "policy"):
                 yield f"{one.address}: {statement.get('Sid')} allows everything but something"
@@ -29,13 +37,13 @@ def nobody_has_everything(resources):
                 if "*" in action:
                     yield f"{one.address}: {statement.get('Sid')} allows {action}"
     for one in of_kind(resources, "aws_iam_role_policy_attachment"):
-        if str(one.values.get("policy_arn")).split("/")[-1] in TOO_MUCH:
+        if str(one.values.get("policy_arn")).split("/")[-1] in TOO_MUCH | boundaries:
             yield f"{one.address}: {one.values['policy_arn']}"
 
 
 def writes_name_their_resources(resources):
     for one in resources:
-        if one.kind in SPEAKS_OF_ITSELF:
+        if one.kind in SPEAKS_OF_ITSELF or _is_boundary(one):
             continue
         for attribute, statement in _allowing(one):
             if attribute != "policy" or statement.get("Condition") or "*" not in listed(statement.get("Resource", [])):

@@ -70,8 +70,8 @@ def trust_is_exact(resources):
         if "*" in subject or not issuer.startswith("https://"):
             yield f"{one.address}: a pattern, or no issuer"
         if issuer == GITHUB:
-            if not re.fullmatch(r"repo:[^:/]+/[^:]+:(environment:[^:]+|pull_request)", subject):
-                yield f"{one.address}: any branch may become it"
+            if not re.fullmatch(r"repo:[^:/]+/[^:]+:environment:[^:]+", subject):
+                yield f"{one.address}: any branch or pull request may become it"
         elif not (issuer.endswith("/") and re.fullmatch(r"system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+", subject)):
             yield f"{one.address}: no service account of a cluster"
 

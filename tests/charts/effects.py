@@ -12,8 +12,10 @@ TOML = "ConfigMap/r-mongodb data/sidecar.toml/|toml"
 POLICY = "NetworkPolicy/r-mongodb spec"
 RESTORE = "Job/r-mongodb-restore-* spec/template/spec/containers/[restore]"
 VERIFY = "CronJob/r-mongodb-verify spec/jobTemplate/spec/template/spec/containers/[verify]"
+EXPIRE = "CronJob/r-mongodb-expire spec/jobTemplate/spec/template/spec/containers/[expire]"
 RECOVERY = {"mode": "recovery", "recovery": {"to": "latest"}}
 VERIFYING = {"verify": {"schedule": "30 3 * * *"}}
+RETAINING = {"retention": {"schedule": "0 5 * * *", "keepFor": "30d"}}
 TLS = {"tls": {"enabled": True, "existingSecret": "tls"}}
 MEMBERS_URI = "&tlsCertificateKeyFile=/etc/tidemark/tls/tls-combined.pem&authMechanism=MONGODB-X509&authSource=$external"
 GIVEN = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "orders", "developer"), "password-1")}}
@@ -154,6 +156,19 @@ MONGODB = [
     ("verify.schedule", "30 4 * * *", "CronJob/r-mongodb-verify spec/schedule", "30 4 * * *"),
     ("verify.level", "decode", f"{VERIFY}/args/[1]", "--level=decode", VERIFYING),
     ("verify.sample", "5%", f"{VERIFY}/args/[2]", "--sample=5%", VERIFYING),
+    ("retention.schedule", "0 6 * * *", "CronJob/r-mongodb-expire spec/schedule", "0 6 * * *", {"retention": {"keepLast": 3}}),
+    ("retention.keepLast", 3, f"{EXPIRE}/args/~--keep-last=3", True, RETAINING),
+    ("retention.keepFor", "7d", f"{EXPIRE}/args/~--keep-for=7d", True, RETAINING),
+    ("retention.pitrWindow", "7d", f"{EXPIRE}/args/~--pitr-window=7d", True, RETAINING),
+    ("retention.keepMonthly", 12, f"{EXPIRE}/args/~--keep-monthly=12", True, RETAINING),
+    ("retention.minimumRedundancy", "2", f"{EXPIRE}/args/~--minimum-redundancy=2", True, RETAINING),
+    ("retention.lineage", "rs0-1", f"{EXPIRE}/args/~--lineage=rs0-1", True, RETAINING),
+    ("retention.existingSecret", "expirer", f"{EXPIRE}/envFrom/[0]/secretRef/name", "expirer", RETAINING),
+    ("retention.resources", RESOURCES, f"{EXPIRE}/resources/limits/memory", "3Gi", RETAINING),
+    ("retention.serviceAccount.create", False, "ServiceAccount/r-mongodb-expirer", False, RETAINING),
+    ("retention.serviceAccount.name", "robot", "CronJob/r-mongodb-expire spec/jobTemplate/spec/template/spec/serviceAccountName", "robot", RETAINING),
+    ("retention.serviceAccount.annotations", {"a": "b"}, "ServiceAccount/r-mongodb-expirer metadata/annotations/a", "b", RETAINING),
+    ("mode", "recovery", "CronJob/r-mongodb-expire spec/suspend", True, {"recovery": {"to": "latest"}, **RETAINING}),
     ("serviceAccount.create", False, "ServiceAccount/r-mongodb", False),
     ("serviceAccount.name", "robot", f"{POD}/serviceAccountName", "robot"),
     ("serviceAccount.annotations", {"a": "b"}, "ServiceAccount/r-mongodb metadata/annotations/a", "b"),

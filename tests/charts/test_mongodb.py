@@ -11,6 +11,7 @@ GIVEN = {
     "auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": {"tidemark-backup": "password-1", "orders": "password-2", "developer": "password-3"}}
 }
 TLS = {"tls": {"enabled": True, "existingSecret": "tls"}}
+RETAINING = {"retention": {"schedule": "0 5 * * *", "keepFor": "30d", "pitrWindow": "7d", "keepLast": 3, "keepMonthly": 12, "minimumRedundancy": 2, "lineage": "rs0-1"}}
 
 
 def look(query, values=None, **options):
@@ -162,6 +163,43 @@ class Mongodb(unittest.TestCase):
             self.assertIn("keyfile", helm.look(documents, "Secret/r-mongodb-auth data"))
             self.assertIn("/etc/tidemark/auth/keyfile", helm.look(documents, "StatefulSet/r-mongodb spec/template/spec/initContainers/[install]/args"))
 
+    def test_who_deletes_is_nobody_else(self):
+        identity = {"serviceAccount": {"annotations": {"a": "writer"}}, "archive": {"credentials": {"existingSecret": "writer"}}}
+        documents = helm.render("mongodb", helm.merged(identity, RETAINING, {"retention": {"existingSecret": "expirer", "serviceAccount": {"annotations": {"a": "expirer"}}}}))
+        pod = helm.look(documents, "CronJob/r-mongodb-expire spec/jobTemplate/spec/template/spec")
+        member = helm.look(documents, "StatefulSet/r-mongodb spec/template/spec")
+        for spec, name, of in ((pod, "r-mongodb-expirer", "expirer"), (member, "r-mongodb", "writer")):
+            self.assertEqual(spec["serviceAccountName"], name)
+            self.assertEqual(helm.look(documents, f"ServiceAccount/{name} metadata/annotations"), {"a": of})
+            sources = [source for container in spec["containers"] + spec.get("initContainers", []) for source in container.get("envFrom", [])]
+            self.assertEqual(sources, [{"secretRef": {"name": of}}])
+        self.assertFalse(pod["automountServiceAccountToken"])
+        # Nothing of it is there unless it is asked for, and `none` asks for nothing.
+        for values in ({}, {"retention": {"schedule": "none"}}):
+            self.assertFalse([document for document in helm.render("mongodb", values) if "expire" in document["metadata"]["name"]])
+
+    def test_an_expiry_asks_for_no_lock_which_its_role_may_not_set(self):
+        """On S3 that is a right of its own (s3:PutObjectRetention), and the expirer's policy denies it."""
+        urls = {
+            "s3://b/p?region=r&retention_days=14&retention_mode=governance&sse=aws:kms": "s3://b/p?region=r&sse=aws:kms",
+            "s3://b/p?retention_mode=compliance&retention_days=14": "s3://b/p",
+            "s3://b/p?region=r": "s3://b/p?region=r",
+            "azblob://a/c/p": "azblob://a/c/p",
+        }
+        for url, expected in urls.items():
+            documents = helm.render("mongodb", helm.merged(RETAINING, {"archive": {"url": url, "controlUrl": "s3://b/control"}}))
+            environment = helm.look(documents, "CronJob/r-mongodb-expire spec/jobTemplate/spec/template/spec/containers/[expire]/env")
+            self.assertEqual(environment, [{"name": "TIDEMARK_ARCHIVE", "value": expected}, {"name": "TIDEMARK_CONTROL", "value": "s3://b/control"}])
+
+    def test_options_of_an_expiry_are_those_that_dr_cli_knows(self):
+        arguments = look("CronJob/r-mongodb-expire spec/jobTemplate/spec/template/spec/containers/[expire]/args", RETAINING)
+        self.assertEqual((arguments[0], arguments[-3:]), ("expire", ["--apply", "--yes", "--json"]))
+        self.assertEqual(len(arguments), 10)
+        page = (helm.REPOSITORY / "docs/cli.md").read_text()
+        known = page.split("\n### dr-cli expire\n")[1].split("\n### ")[0] + page.split("\n## dr-cli\n")[1].split("\n### ")[0]
+        for argument in arguments[1:]:
+            self.assertIn(f"{argument.split('=')[0]} ", known)
+
     def test_notes_name_the_secrets_that_are_not_there(self):
         values = {
             "auth": {"existingSecret": "passwords"},
@@ -169,6 +207,7 @@ class Mongodb(unittest.TestCase):
             "tls": {"enabled": True, "existingSecret": "tls"},
             "mode": "recovery",
             "recovery": {"to": "latest", "identitySecret": "identity"},
+            "retention": {"schedule": "0 5 * * *", "keepLast": 3, "existingSecret": "expirer"},
         }
 
         def attention(*there):
@@ -177,14 +216,14 @@ class Mongodb(unittest.TestCase):
             return helm.look(helm.parse(done.stdout), "Notes/notes text").partition("ATTENTION")[2]
 
         nothing_there = attention()
-        for name in ("passwords (auth.existingSecret)", "keys (archive.credentials.existingSecret)", "tls (tls.existingSecret)", "identity (recovery.identitySecret)"):
+        for name in ("passwords (auth.existingSecret)", "keys (archive.credentials.existingSecret)", "tls (tls.existingSecret)", "identity (recovery.identitySecret)", "expirer (retention.existingSecret)"):
             self.assertIn(f"there is no Secret {name} in namespace ns, and pods wait until it is there", nothing_there)
         self.assertIn("kubectl --namespace ns create secret generic keys --from-literal=AWS_ACCESS_KEY_ID=… --from-literal=AWS_SECRET_ACCESS_KEY=…", nothing_there)
         self.assertIn("--from-literal=password-tidemark-restore=…", nothing_there)
         self.assertIn("create secret generic tls --from-file=tls-combined.pem=… --from-file=ca.crt=…", nothing_there)
         users = ("developer", "orders", "tidemark-backup", "tidemark-restore")
         passwords = ("passwords", ["keyfile", *(f"password-{user}" for user in users)])
-        rest = [("keys", []), ("tls", ["tls-combined.pem", "ca.crt"]), ("identity", ["identity.txt"])]
+        rest = [("keys", []), ("expirer", []), ("tls", ["tls-combined.pem", "ca.crt"]), ("identity", ["identity.txt"])]
         self.assertEqual(attention(passwords, *rest), "")
         self.assertIn("(auth.existingSecret) in namespace ns has no password-orders, and pods wait", attention(("passwords", [key for key in passwords[1] if key != "password-orders"]), *rest))
 

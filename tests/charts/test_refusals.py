@@ -6,6 +6,7 @@ import helm
 
 FILE = {"archive": {"url": "file:///archive"}}
 SECRETS = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "orders", "developer"), "password-1")}}
+RETAINING = {"retention": {"schedule": "0 5 * * *", "keepFor": "30d"}}
 NOBODY_ORDERS = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "developer"), "password-1")}}
 
 # (chart, values, the sentence)
@@ -135,6 +136,27 @@ SENTENCES = [
         "mongodb",
         {"sidecar": {"retention": {"schedule": "0 4 * * *"}}},
         "mongodb: sidecar.retention.schedule is `0 4 * * *`, but no rule says what is kept: set sidecar.retention.keepLast, keepFor, pitrWindow or keepMonthly",
+    ),
+    (
+        "mongodb",
+        {"retention": {"schedule": "0 5 * * *"}},
+        "mongodb: retention.schedule is `0 5 * * *`, but no rule says what is kept: set retention.keepLast, keepFor, pitrWindow or keepMonthly",
+    ),
+    (
+        "mongodb",
+        helm.merged(RETAINING, {"sidecar": {"retention": {"schedule": "0 4 * * *", "keepLast": 3}}}),
+        "mongodb: retention.schedule and sidecar.retention.schedule are both set, and what either of them lets go would be deleted: remove one of them "
+        "(with retention.schedule the sidecar needs no right to delete)",
+    ),
+    (
+        "mongodb",
+        helm.merged(RETAINING, {"retention": {"serviceAccount": {"name": "r-mongodb"}}}),
+        "mongodb: retention.serviceAccount is `r-mongodb`, which the members use, and whoever takes over a pod could delete backups: set retention.serviceAccount.name to another",
+    ),
+    (
+        "mongodb",
+        helm.merged(RETAINING, {"sidecar": {"enabled": False}, "archive": {"url": ""}}),
+        "mongodb: retention.schedule is `0 5 * * *`, but archive.url is empty and there is nothing to delete from: set archive.url, or leave retention.schedule empty",
     ),
     (
         "mongodb",
@@ -307,6 +329,8 @@ SCHEMA = [
     ("mongodb", {"archive": {"ulr": "s3://b/p"}}, ["'/archive'", "additional properties 'ulr' not allowed"]),
     ("mongodb", {"replicaCount": "three"}, ["'/replicaCount'", "got string, want integer"]),
     ("mongodb", {"sidecar": {"sliceSpan": "5"}}, ["'/sidecar/sliceSpan'", "does not match pattern"]),
+    ("mongodb", {"retention": {"keepFor": "a month"}}, ["'/retention/keepFor'", "does not match pattern"]),
+    ("mongodb", {"retention": {"archiveUrl": "s3://b/p"}}, ["'/retention'", "additional properties 'archiveUrl' not allowed"]),
     ("mongodb", {"mongod": {"oplogSizeMB": 500}}, ["'/mongod/oplogSizeMB'", "minimum: got 500, want 990"]),
     ("mongodb", {"image": {"digest": "sha256:1"}}, ["'/image/digest'", "does not match pattern"]),
     ("mongodb", {"persistence": {"size": "lots"}}, ["'/persistence/size'", "does not match pattern"]),
@@ -387,7 +411,8 @@ class Refusals(unittest.TestCase):
             "has more than 43 characters, and names of jobs made from it would be too long for Kubernetes: use a shorter release name, or set fullnameOverride",
             message,
         )
-        for document in helm.render("mongodb", {"mode": "recovery", "recovery": {"to": "latest"}, "verify": {"schedule": "0 1 * * *"}}, release="a" * 35):
+        everything = {"mode": "recovery", "recovery": {"to": "latest"}, "verify": {"schedule": "0 1 * * *"}, **RETAINING}
+        for document in helm.render("mongodb", everything, release="a" * 35):
             most = {"CronJob": 52, "StatefulSet": 63 - len("-1234567890")}.get(document["kind"], 63)
             self.assertLessEqual(len(document["metadata"]["name"]), most, document["metadata"]["name"])
 

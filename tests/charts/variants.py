@@ -14,6 +14,7 @@ EVERYTHING = {
         "auth": {"clusterAuthMode": "x509"},
         "archive": {"credentials": {"existingSecret": "keys"}, "caSecret": "ca", "volume": {"persistentVolumeClaim": {"claimName": "backups"}}},
         "verify": {"schedule": "30 3 * * *"},
+        "retention": {"schedule": "0 5 * * *", "keepFor": "30d", "existingSecret": "expirer", "lineage": "rs0-1"},
         "affinityPreset": "hard",
         "developerAccess": {"subjects": [{"kind": "Group", "name": "developers", "apiGroup": "rbac.authorization.k8s.io"}]},
         "networkPolicy": {"clients": PEER, "dns": {"ipBlocks": ["169.254.20.10/32"]}},

@@ -102,8 +102,8 @@ class TerraformRoot(unittest.TestCase):
             self.assertEqual(done.returncode, 2, root)
             self.assertRegex(done.stderr, "write a path below|holds no Terraform")
 
-    def test_roots_are_listed_in_their_order_without_those_of_a_disaster(self):
-        for name in ("aws/dev/10-network", "aws/prod/10-network", "azure/dev/10-network", "aws/restore/10-network", "local/primary/10-x"):
+    def test_roots_are_listed_in_their_order_without_those_of_a_disaster_and_of_administrators(self):
+        for name in ("aws/dev/00-bootstrap", "aws/dev/10-network", "aws/prod/10-network", "azure/dev/10-network", "aws/restore/10-network", "local/primary/10-x"):
             (self.roots / name).mkdir(parents=True)
             (self.roots / name / "main.tf").touch()
         (self.roots / "aws/dev/90-empty").mkdir()

@@ -170,6 +170,22 @@ class Workflows(unittest.TestCase):
             if (file, name) in WRITERS and name != "plan":
                 self.assertIs(limits["cancel-in-progress"], False, f"{file} {name}")
 
+    def test_the_drill_of_a_schedule_takes_the_archive_it_is_given_or_none(self):
+        """Without one `make drill` makes an archive, and a drill of that passes whatever became of the real one."""
+        job = load((ROOT / ".github/workflows/drill.yml").read_text())["jobs"]["drill"]
+        self.assertEqual([step["run"] for step in job["steps"] if "run" in step], ["make drill"])
+        given = {**os.environ, "ARCHIVE": "s3://backups/shop", "CONTROL": "s3://control/shop", "ARGS": job["env"]["ARGS"]}
+        self.assertLessEqual({"ARCHIVE", "CONTROL", "ARGS"}, set(job["env"]))
+        shown = run("make", "--dry-run", "drill", cwd=ROOT, env=given).stdout
+        self.assertIn('demo drill --archive "s3://backups/shop" -- --control "s3://control/shop" --trigger schedule', shown)
+        # So is a variable of an environment that nobody has set.
+        refused = run("make", "--dry-run", "drill", cwd=ROOT, env={**given, "ARCHIVE": "", "CONTROL": ""})
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("ARCHIVE is empty", refused.stderr)
+        self.assertNotIn("demo drill", refused.stdout)
+        # On AWS the archive holds its control.
+        self.assertNotIn("--control", run("make", "--dry-run", "drill", cwd=ROOT, env={**given, "CONTROL": ""}).stdout)
+
     def test_the_way_of_an_apply_goes_through_a_plan_and_people(self):
         apply = load((ROOT / ".github/workflows/terraform.yml").read_text())["jobs"]["apply"]
         self.assertIn("plan", apply["needs"])

@@ -13,6 +13,9 @@
 {{- $asked = append $asked (dict "value" "archive.credentials.existingSecret" "name" .Values.archive.credentials.existingSecret "example" $example) -}}
 {{- $asked = append $asked (dict "value" "archive.caSecret" "name" .Values.archive.caSecret "keys" (list "ca.crt") "from" "file") -}}
 {{- end -}}
+{{- if include "mongodb.isScheduled" .Values.retention.schedule -}}
+{{- $asked = append $asked (dict "value" "retention.existingSecret" "name" .Values.retention.existingSecret "example" (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY")) -}}
+{{- end -}}
 {{- if $recovers -}}
 {{- $asked = append $asked (dict "value" "recovery.archive.existingSecret" "name" .Values.recovery.archive.existingSecret "example" (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY")) -}}
 {{- $asked = append $asked (dict "value" "recovery.identitySecret" "name" .Values.recovery.identitySecret "keys" (list "identity.txt") "from" "file") -}}

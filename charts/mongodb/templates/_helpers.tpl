@@ -15,6 +15,17 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "mongodb.expirer" -}}
+{{- with .Values.retention.serviceAccount -}}
+{{- .name | default (ternary (printf "%s-expirer" (include "mongodb.fullname" $)) "default" .create) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* `none` is the sidecar's word for never. */ -}}
+{{- define "mongodb.isScheduled" -}}
+{{- if not (has . (list "" "none")) }}true{{ end -}}
+{{- end -}}
+
 {{- /* Never changes between versions: selectors and volume claim templates are immutable. */ -}}
 {{- define "mongodb.selectorLabels" -}}
 app.kubernetes.io/name: mongodb
@@ -73,9 +84,15 @@ imagePullSecrets:
 
 {{- /* What containers without mongod may do; no user of theirs, groups as the pod's. */ -}}
 {{- define "mongodb.podDefaults" -}}
+{{- include "mongodb.podDefaultsAs" (list . (include "mongodb.serviceAccount" .)) -}}
+{{- end -}}
+
+{{- /* The same under another service account: (list $ NAME). */ -}}
+{{- define "mongodb.podDefaultsAs" -}}
+{{- $root := index . 0 -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-serviceAccountName: {{ include "mongodb.serviceAccount" . }}
-{{- include "mongodb.imagePullSecrets" . }}
-securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
+serviceAccountName: {{ index . 1 }}
+{{- include "mongodb.imagePullSecrets" $root }}
+securityContext: {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
 {{- end -}}

@@ -6,6 +6,7 @@ may be is in values.schema.json.
 {{- include "mongodb.validateSet" . -}}
 {{- include "mongodb.validateClusterAuth" . -}}
 {{- include "mongodb.validateArchive" . -}}
+{{- include "mongodb.validateRetention" . -}}
 {{- include "mongodb.validateSecrets" . -}}
 {{- include "mongodb.validateRecovery" . -}}
 {{- include "mongodb.validateUpgrade" . -}}
@@ -86,6 +87,25 @@ may be is in values.schema.json.
 {{- range .Values.sidecar.recipients -}}
 {{- if hasPrefix "AGE-SECRET-KEY" (upper .) -}}
 {{- fail "mongodb: sidecar.recipients holds a secret key, which would let a stolen pod read all backups: give the public key (age1…), and change the key pair since this one was in your values" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "mongodb.validateRetention" -}}
+{{- $retention := .Values.retention -}}{{- $url := .Values.archive.url -}}
+{{- if include "mongodb.isScheduled" $retention.schedule -}}
+{{- if not $url -}}
+{{- fail (printf "mongodb: retention.schedule is `%s`, but archive.url is empty and there is nothing to delete from: set archive.url, or leave retention.schedule empty" $retention.schedule) -}}
+{{- end -}}
+{{- include "mongodb.validateUrl" (list . "archive.url" $url) -}}
+{{- if not (or $retention.keepLast $retention.keepFor $retention.pitrWindow $retention.keepMonthly) -}}
+{{- fail (printf "mongodb: retention.schedule is `%s`, but no rule says what is kept: set retention.keepLast, keepFor, pitrWindow or keepMonthly" $retention.schedule) -}}
+{{- end -}}
+{{- if and .Values.sidecar.enabled (include "mongodb.isScheduled" .Values.sidecar.retention.schedule) -}}
+{{- fail "mongodb: retention.schedule and sidecar.retention.schedule are both set, and what either of them lets go would be deleted: remove one of them (with retention.schedule the sidecar needs no right to delete)" -}}
+{{- end -}}
+{{- if eq (include "mongodb.expirer" .) (include "mongodb.serviceAccount" .) -}}
+{{- fail (printf "mongodb: retention.serviceAccount is `%s`, which the members use, and whoever takes over a pod could delete backups: set retention.serviceAccount.name to another" (include "mongodb.expirer" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

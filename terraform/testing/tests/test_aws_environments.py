@@ -6,6 +6,7 @@ import pathlib
 import unittest
 
 import jsonschema
+import workflows
 from aws_environments import ENVIRONMENTS, LAYERS, environment, restore, restore_workspace
 from harness import iam, resources
 
@@ -126,6 +127,29 @@ class Bucket(unittest.TestCase):
         self.assertFalse(iam.is_allowed(document, "s3:ReplicateObject", source))
 
 
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Limits:
+    """The roles of pipelines as they are at worst: with a policy that gives everything, their own, and the boundary."""
+
+    @staticmethod
+    def boundary(role, name="prod"):
+        return one_of(environment(name)["00-bootstrap"].made, "aws_iam_policy", "boundary", role).document("policy")
+
+    @staticmethod
+    def grants(name="prod"):
+        return [one_of(environment(name)["00-bootstrap"].made, "aws_iam_policy", "grant", part).document("policy") for part in ("cluster", "data")]
+
+    @classmethod
+    def may(cls, role, action, resource, context=()):
+        full = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        own = one_of(environment("prod")["00-bootstrap"].made, "aws_iam_role_policy", "this", role).document("policy")
+        # A boundary and an identity's policies are asked each for itself, and both have to say yes.
+        return iam.is_allowed([full, own], action, resource, context) and iam.is_allowed([cls.boundary(role)], action, resource, context)
+
+
 class Trust(unittest.TestCase):
     def test_a_role_of_the_archive_is_for_one_account_of_one_namespace_of_one_cluster(self):
         made = environment("prod")["40-platform"].made
@@ -149,14 +173,15 @@ class Trust(unittest.TestCase):
         roles = {role: one_of(made, "aws_iam_role", "this", role).document("assume_role_policy") for role in ("plan", "apply", "push")}
         repository = "repo:example/tidemark"
         jobs = {
-            f"{repository}:pull_request": {"plan"},
-            f"{repository}:ref:refs/heads/main": {"plan"},
+            **{f"{repository}:environment:{name}": {role} for role, name in workflows.environments("aws", "prod").items()},
+            f"{repository}:pull_request": set(),
+            f"{repository}:ref:refs/heads/main": set(),
             f"{repository}:ref:refs/heads/feature": set(),
-            f"{repository}:environment:aws-prod": {"apply"},
             f"{repository}:environment:aws-prod-2": set(),
-            f"{repository}:environment:release": {"push"},
+            f"{repository}:environment:aws-staging-plan": set(),
+            f"{repository}:environment:release-azure": set(),
             "repo:example/other:environment:aws-prod": set(),
-            "repo:someone/tidemark:pull_request": set(),
+            "repo:someone/tidemark:environment:aws-prod": set(),
         }
         [federated] = {statement["Principal"]["Federated"] for document in roles.values() for statement in document["Statement"]}
         for subject, expected in jobs.items():
@@ -180,6 +205,83 @@ class Trust(unittest.TestCase):
         self.assertTrue(iam.is_allowed(plan, "s3:GetObject", state))
         for action in ("s3:PutObject", "s3:DeleteObject"):
             self.assertFalse(iam.is_allowed(plan, action, state), action)
+
+    def test_who_plans_changes_nothing_and_sees_no_contents_whatever_it_is_given(self):
+        changing = [action for one in Limits.grants() for statement in one["Statement"] for action in listed(statement["Action"])]
+        self.assertGreater(len(changing), 150)
+        for action in [*changing, "s3:PutObject", "s3:DeleteObject", "iam:CreateUser", "kms:ScheduleKeyDeletion", "dynamodb:PutItem"]:
+            self.assertFalse(Limits.may("plan", action, "*"), action)
+        state, other = "arn:aws:s3:::acme-tidemark-prod-euc1-state/10-network.tfstate", "arn:aws:s3:::payroll/2026.csv"
+        self.assertTrue(Limits.may("plan", "s3:GetObject", state))
+        self.assertTrue(Limits.may("plan", "eks:DescribeCluster", "*"))
+        for action in ("s3:GetObject", "ssm:GetParameter", "secretsmanager:GetSecretValue", "dynamodb:GetItem", "kms:Decrypt"):
+            self.assertFalse(Limits.may("plan", action, other), action)
+
+    def test_who_applies_cannot_leave_its_limits_whatever_it_is_given(self):
+        role, policy = (f"arn:aws:iam::{ACCOUNT}:{kind}/acme-tidemark-prod-euc1-" for kind in ("role", "policy"))
+        workload = {"iam:PermissionsBoundary": policy + "workload"}
+        for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"):
+            self.assertTrue(Limits.may("apply", action, role + "k8s-nodes", workload), action)
+            self.assertFalse(Limits.may("apply", action, role + "k8s-nodes"), f"{action} without a boundary")
+            self.assertFalse(Limits.may("apply", action, role + "k8s-nodes", {"iam:PermissionsBoundary": policy + "github-apply-boundary"}), f"{action} with a wider one")
+        for name in ("github-apply", "github-plan", "github-push"):
+            for action in ("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:PassRole",
+                           "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"):  # fmt: skip
+                self.assertFalse(Limits.may("apply", action, role + name, workload), (action, name))
+        self.assertFalse(Limits.may("apply", "iam:DeleteRolePermissionsBoundary", role + "k8s-nodes", workload))
+        for action in ("iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy", "iam:CreatePolicy"):
+            for name in ("github-apply-boundary", "workload", "github-apply-data"):
+                self.assertFalse(Limits.may("apply", action, policy + name), (action, name))
+        for action in ("iam:CreateUser", "iam:CreateAccessKey", "iam:CreateOpenIDConnectProvider", "iam:CreateSAMLProvider", "organizations:LeaveOrganization", "sts:AssumeRole"):
+            self.assertFalse(Limits.may("apply", action, "*"), action)
+
+    def test_who_applies_touches_no_backup_no_lock_and_not_the_states_of_administrators(self):
+        for archive in ("acme-tidemark-prod-euc1-archive", "acme-tidemark-prod-euc1-archive-replica"):
+            for action in ("s3:BypassGovernanceRetention", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+                self.assertFalse(Limits.may("apply", action, f"arn:aws:s3:::{archive}/shop/x"), action)
+            self.assertFalse(Limits.may("apply", "s3:DeleteBucket", f"arn:aws:s3:::{archive}"))
+            self.assertTrue(Limits.may("apply", "s3:PutBucketPolicy", f"arn:aws:s3:::{archive}"))
+        states = "arn:aws:s3:::acme-tidemark-prod-euc1-state"
+        self.assertTrue(Limits.may("apply", "s3:PutObject", f"{states}/10-network.tfstate"))
+        for name in ("00-bootstrap.tfstate", "00-bootstrap.tfstate.tflock"):
+            self.assertFalse(Limits.may("apply", "s3:PutObject", f"{states}/{name}"))
+        self.assertFalse(Limits.may("apply", "s3:DeleteObjectVersion", f"{states}/10-network.tfstate"), "history of states")
+        for action in ("s3:PutBucketPolicy", "s3:PutBucketVersioning", "s3:DeleteBucket", "s3:PutLifecycleConfiguration"):
+            self.assertFalse(Limits.may("apply", action, states), action)
+        key = one_of(environment("prod")["00-bootstrap"].made, "aws_kms_key", "this").values["arn"]
+        self.assertTrue(Limits.may("apply", "kms:GenerateDataKey", key))
+        for action in ("kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CreateGrant"):
+            self.assertFalse(Limits.may("apply", action, key), action)
+
+    def test_what_is_given_is_within_the_limits(self):
+        """A grant that the boundary takes back would be found by the first apply."""
+        workload = {"iam:PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/acme-tidemark-prod-euc1-workload"}
+        for document in Limits.grants():
+            for statement in document["Statement"]:
+                for action, resource in itertools.product(listed(statement["Action"]), listed(statement["Resource"])):
+                    self.assertTrue(iam.is_allowed([Limits.boundary("apply")], action, resource.replace("*", "x"), workload), (statement["Sid"], action, resource))
+
+    def test_every_role_of_every_layer_is_within_the_boundary_and_has_what_it_needs(self):
+        boundary = Limits.boundary("workload")
+        for name in ENVIRONMENTS:
+            for layer in LAYERS[1:]:
+                for one in environment(name)[layer].made:
+                    if one.kind == "aws_iam_role":
+                        self.assertTrue((one.values["permissions_boundary"] or "").endswith(f":policy/acme-tidemark-{name}-euc1-workload"), one.address)
+                        self.assertTrue(one.values["name"].startswith(f"acme-tidemark-{name}-euc1-"), one.address)
+                    if one.kind == "aws_iam_role_policy" and name == "prod":
+                        for statement in one.document("policy")["Statement"]:
+                            if statement["Effect"] == "Allow":
+                                for action, resource in itertools.product(listed(statement["Action"]), listed(statement["Resource"])):
+                                    self.assertTrue(iam.is_allowed([boundary], action, resource), (one.address, action))
+        for action in ("iam:CreateUser", "iam:PutRolePolicy", "iam:PassRole", "s3:PutBucketPolicy", "s3:BypassGovernanceRetention", "kms:PutKeyPolicy", "sts:AssumeRole"):
+            self.assertFalse(iam.is_allowed([boundary], action, "*"), action)
+
+    def test_roles_of_a_region_that_is_copied_to_can_be_made(self):
+        for name in ENVIRONMENTS:
+            replica = environment(name)["30-data"].outputs["archive"]["replica"]
+            regions = {region for statement in Limits.grants(name)[0]["Statement"] if statement["Sid"] == "Network" for region in statement["Condition"]["StringEquals"]["aws:RequestedRegion"]}
+            self.assertEqual(regions, {"eu-central-1"} | ({replica["region"]} if replica else set()))
 
     def test_the_balancer_controller_touches_what_is_its_clusters(self):
         document = [one_of(environment("prod")["40-platform"].made, "aws_iam_role_policy", "this", "alb-controller").document("policy")]

@@ -83,6 +83,9 @@ EDITS = [
     ("40-platform", "aws_iam_role_policy", "this", document("policy", lambda all: all.append({"Sid": "X", "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b"})), "allows s3:*"),
     ("40-platform", "aws_iam_role_policy", "this", document("policy", lambda all: all.append({"Sid": "X", "Effect": "Allow", "NotAction": "iam:*", "Resource": "*", "Action": []})), "everything but something"),
     ("40-platform", "aws_iam_role_policy", "this", document("policy", lambda all: all.append({"Sid": "X", "Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"})), "on everything"),
+    ("00-bootstrap", "aws_iam_policy", "grant", document("policy", lambda all: all[0].pop("Condition", None)), "on everything"),
+    ("00-bootstrap", "aws_iam_policy", "grant", document("policy", lambda all: all[0].update(Action="ec2:*")), "allows ec2:*"),
+    ("00-bootstrap", "aws_iam_role_policy_attachment", "this", values(policy_arn="arn:aws:iam::123456789012:policy/acme-tidemark-prod-euc1-workload"), "-workload"),
     ("00-bootstrap", "aws_iam_role", "this", document("assume_role_policy", lambda all: all[0]["Condition"]["StringEquals"].pop("token.actions.githubusercontent.com:sub")), "pin audience and subject"),
     ("00-bootstrap", "aws_iam_role", "this", document("assume_role_policy", lambda all: all[0]["Condition"]["StringEquals"].update({"token.actions.githubusercontent.com:sub": "repo:example/*"})), "a pattern in StringEquals"),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import unittest
 
+import workflows
 from azure_environments import ENVIRONMENTS, LAYERS, changes, environment, made
 from harness import resources
 from harness.workspace import TERRAFORM
@@ -52,6 +53,22 @@ class Layers(unittest.TestCase):
         self.assertEqual(copies, {"dev": {"ZRS"}, "staging": {"GZRS"}, "prod": {"GZRS"}})
         registries = {name: [copy["location"] for one in environment(name)["30-data"].of_kind("azurerm_container_registry") for copy in one.values["georeplications"]] for name in ENVIRONMENTS}
         self.assertEqual(registries, {"dev": [], "staging": [], "prod": ["northeurope"]})
+
+    def test_jobs_of_the_workflows_become_who_they_have_to_be(self):
+        for name in ENVIRONMENTS:
+            bootstrap = environment(name)["00-bootstrap"]
+            expected = {role: f"repo:example/tidemark:environment:{job}" for role, job in workflows.environments("azure", name).items()}
+            trusted = {one.address.split('"')[1]: one.values["subject"] for one in bootstrap.of_kind("azurerm_federated_identity_credential")}
+            expected["release"] = expected.pop("push")
+            self.assertEqual(trusted, {role: subject for role, subject in expected.items() if role != "release" or name == "prod"})
+
+    def test_who_plans_reads_and_no_more(self):
+        """Code of a pull request runs as that identity."""
+        for name in ENVIRONMENTS:
+            bootstrap = environment(name)["00-bootstrap"]
+            [plan] = [one.values["principal_id"] for one in bootstrap.of_kind("azurerm_user_assigned_identity") if one.values["name"].endswith("-github-plan")]
+            given = {one.values["role_definition_name"] for one in made(name) if one.kind == "azurerm_role_assignment" and one.values["principal_id"] == plan}
+            self.assertEqual(given, {"Reader", "Storage Blob Data Reader"})
 
     def test_images_are_pushed_to_prod_by_the_release(self):
         for name in ENVIRONMENTS:
@@ -158,6 +175,7 @@ CARELESS = [
     ("written_within_conditions", "azurerm_role_assignment", "tenant", put("role_definition_name", to="Storage Blob Data Contributor")),
     ("trust_is_exact", "azurerm_federated_identity_credential", None, put("audience", to=["https://github.com/acme"])),
     ("trust_is_exact", "azurerm_federated_identity_credential", None, put("subject", to="repo:acme/tidemark:ref:refs/heads/main")),
+    ("trust_is_exact", "azurerm_federated_identity_credential", None, put("subject", to="repo:acme/tidemark:pull_request")),
     ("trust_is_exact", "azurerm_federated_identity_credential", None, put("issuer", to="https://westeurope.oic.prod-aks.azure.com/t/c")),
     ("there_are_no_passwords", "azurerm_kubernetes_cluster", None, put("local_account_disabled", to=False)),
     ("there_are_no_passwords", "azurerm_kubernetes_cluster", None, put("run_command_enabled", to=True)),

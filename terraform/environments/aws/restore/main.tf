@@ -55,13 +55,14 @@ data "aws_s3_bucket" "archive" {
 module "network" {
   source = "../../../modules/aws/network"
 
-  name          = module.names.network
-  cidr          = var.network.cidr
-  zones         = var.network.zones
-  taken         = var.network.taken
-  nat           = var.network.nat
-  flow_log_days = 30
-  tags          = module.tags.tags
+  name                     = module.names.network
+  cidr                     = var.network.cidr
+  zones                    = var.network.zones
+  taken                    = var.network.taken
+  nat                      = var.network.nat
+  flow_log_days            = 30
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "cluster" {
@@ -77,9 +78,10 @@ module "cluster" {
   data_nodes               = var.cluster.data_nodes
   addon_versions           = var.cluster.addon_versions
   # A drill destroys what it made; who keeps a restore turns it on in the environment that adopts the cluster.
-  deletion_protection = false
-  log_days            = 30
-  tags                = module.tags.tags
+  deletion_protection      = false
+  log_days                 = 30
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "access" {
@@ -98,16 +100,18 @@ module "access" {
       reader    = var.resume_backups ? null : local.service_account
     }
   }
-  tags = module.tags.tags
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "controllers" {
   source = "../../../modules/aws/identity"
 
-  cluster_name = module.cluster.name
-  cluster_arn  = module.cluster.arn
-  vpc_id       = module.network.vpc_id
-  tags         = module.tags.tags
+  cluster_name             = module.cluster.name
+  cluster_arn              = module.cluster.arn
+  vpc_id                   = module.network.vpc_id
+  permissions_boundary_arn = var.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "edge" {

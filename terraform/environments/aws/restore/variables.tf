@@ -139,6 +139,12 @@ variable "edge" {
   default = null
 }
 
+variable "permissions_boundary_arn" {
+  description = "Boundary of the roles that are made here, where who applies may make none without; null else."
+  type        = string
+  default     = null
+}
+
 variable "install_chart" {
   description = "Whether dr-cli installs the chart before it restores."
   type        = bool

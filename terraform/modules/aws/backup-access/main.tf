@@ -36,7 +36,8 @@ module "policies" {
 resource "aws_iam_role" "this" {
   for_each = local.roles
 
-  name = "${var.cluster_name}-${each.key}"
+  name                 = "${var.cluster_name}-${each.key}"
+  permissions_boundary = var.permissions_boundary_arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

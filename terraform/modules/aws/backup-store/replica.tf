@@ -147,7 +147,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "replica" {
 resource "aws_iam_role" "replication" {
   for_each = local.replicas
 
-  name = "${substr(var.bucket, 0, 52)}-replication"
+  name                 = "${substr(var.bucket, 0, 52)}-replication"
+  permissions_boundary = var.permissions_boundary_arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -70,6 +70,12 @@ variable "log_days" {
   default     = 365
 }
 
+variable "permissions_boundary_arn" {
+  description = "Boundary of the roles that are made here: `workload` of pipeline-limits, without which a pipeline may make none; null where a person applies."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "Tags of all resources."
   type        = map(string)

@@ -23,7 +23,8 @@ locals {
 resource "aws_iam_role" "addon" {
   for_each = local.pod_roles
 
-  name = "${var.name}-${each.key}"
+  name                 = "${var.name}-${each.key}"
+  permissions_boundary = var.permissions_boundary_arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

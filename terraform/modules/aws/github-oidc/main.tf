@@ -1,8 +1,8 @@
-# Pipelines have no keys: a job shows the token that GitHub signed for it. Three roles, each for other jobs:
-# plan for pull requests (reads), apply for jobs of an environment with reviewers, push for jobs of tags.
+# Pipelines have no keys: a job shows the token that GitHub signed for it. Three roles, each for jobs of an environment of its own:
+# plan (reads; code of pull requests runs with it), apply (has reviewers), push (tags only).
 #
 # A trust that checks the audience only lets all of GitHub in, so `sub` is pinned, and without patterns. A job with `environment:` has the environment as its subject
-# and not the branch, so apply cannot be had by a branch of whatever name.
+# and neither branch nor event, so a trust in `pull_request` would be for nobody, and apply cannot be had by a branch of whatever name.
 
 data "aws_partition" "this" {}
 data "aws_caller_identity" "this" {}
@@ -15,10 +15,10 @@ locals {
 
   subjects = merge(
     {
-      plan  = ["repo:${var.repository}:pull_request", "repo:${var.repository}:ref:refs/heads/main"]
+      plan  = ["repo:${var.repository}:environment:${var.apply_environment}-plan"]
       apply = ["repo:${var.repository}:environment:${var.apply_environment}"]
     },
-    length(var.push_repository_arns) == 0 ? {} : { push = ["repo:${var.repository}:environment:release"] },
+    length(var.push_repository_arns) == 0 ? {} : { push = ["repo:${var.repository}:environment:release-aws"] },
   )
 
   # Both read what the plan reads; nobody reads backups.
@@ -56,8 +56,8 @@ locals {
   }
 
   managed = merge(
-    { "plan/ReadOnlyAccess" = { role = "plan", arn = "arn:${local.partition}:iam::aws:policy/ReadOnlyAccess" } },
-    { for arn in var.apply_policy_arns : "apply/${reverse(split("/", arn))[0]}" => { role = "apply", arn = arn } },
+    { for role in ["plan", "apply"] : "${role}/ReadOnlyAccess" => { role = role, arn = "arn:${local.partition}:iam::aws:policy/ReadOnlyAccess" } },
+    { for name, arn in var.apply_policy_arns : "apply/${name}" => { role = "apply", arn = arn } },
   )
 }
 
@@ -74,7 +74,7 @@ resource "aws_iam_role" "this" {
 
   name                 = "${var.name}-github-${each.key}"
   max_session_duration = 3600
-  permissions_boundary = each.key == "apply" ? var.permissions_boundary_arn : null
+  permissions_boundary = lookup(var.permissions_boundary_arns, each.key, null)
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -22,7 +22,7 @@ variable "repository_id" {
 }
 
 variable "apply_environment" {
-  description = "GitHub environment whose reviewers let a job apply."
+  description = "GitHub environment whose reviewers let a job apply. Plans are made in the environment of this name with `-plan` behind it."
   type        = string
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]+$", var.apply_environment))
@@ -41,14 +41,17 @@ variable "state_kms_key_arn" {
 }
 
 variable "apply_policy_arns" {
-  description = "Managed policies of the role that applies."
-  type        = list(string)
+  description = "Managed policies of the role that applies, by a name; pipeline-limits makes them."
+  type        = map(string)
 }
 
-variable "permissions_boundary_arn" {
-  description = "Boundary of the role that applies; null for none."
-  type        = string
-  default     = null
+variable "permissions_boundary_arns" {
+  description = "Boundaries by role, plan and apply; pipeline-limits makes them."
+  type        = map(string)
+  validation {
+    condition     = alltrue([for role in ["plan", "apply"] : contains(keys(var.permissions_boundary_arns), role)])
+    error_message = "permissions_boundary_arns has plan and apply: without the first code of a pull request reads data, without the second a pipeline makes itself an administrator."
+  }
 }
 
 variable "archive_bucket_arns" {

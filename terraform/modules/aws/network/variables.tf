@@ -45,6 +45,12 @@ variable "flow_log_days" {
   default     = 90
 }
 
+variable "permissions_boundary_arn" {
+  description = "Boundary of the roles that are made here: `workload` of pipeline-limits, without which a pipeline may make none; null where a person applies."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "Tags of all resources."
   type        = map(string)

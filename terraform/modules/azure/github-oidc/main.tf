@@ -1,14 +1,14 @@
 # Who the pipelines are in Azure. No secret is stored anywhere: GitHub signs a token for each job, and Entra takes it when issuer, subject and audience
-# are exactly these. A job with `environment:` has the environment as its subject and not the branch, so the environment's reviewers are the gate.
+# are exactly these. A job with `environment:` has the environment as its subject, and neither branch nor event, so the environment's reviewers are the gate.
 
 locals {
   issuer = "https://token.actions.githubusercontent.com"
 
   subjects = {
-    # Plans of pull requests: read only, and no environment with approvals.
-    plan    = "repo:${var.repository}:pull_request"
+    # Code of pull requests runs with it, and nobody is asked before: it reads.
+    plan    = "repo:${var.repository}:environment:${var.apply_environment}-plan"
     apply   = "repo:${var.repository}:environment:${var.apply_environment}"
-    release = "repo:${var.repository}:environment:release"
+    release = "repo:${var.repository}:environment:release-azure"
   }
   wanted = { for role, subject in local.subjects : role => subject if role != "release" || var.push_images }
 }

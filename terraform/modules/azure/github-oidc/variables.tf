@@ -28,12 +28,12 @@ variable "repository" {
 }
 
 variable "apply_environment" {
-  description = "GitHub environment whose jobs may apply; its reviewers are the gate."
+  description = "GitHub environment whose jobs may apply; its reviewers are the gate. Plans are made in the environment of this name with `-plan` behind it."
   type        = string
 }
 
 variable "push_images" {
-  description = "Make the identity of the release, whose jobs run in the environment `release`."
+  description = "Make the identity of the release, whose jobs run in the environment `release-azure`."
   type        = bool
   default     = false
 }

@@ -60,12 +60,15 @@ resource "azurerm_management_lock" "this" {
   notes      = "Holds Terraform's states."
 }
 
-# A plan reads and takes the lock, which is a lease on the blob and counts as writing: so it gets the same right as an apply, in this container only.
+# In this container only. A lock is a lease on the blob and counts as writing, so who reads plans with `-lock=false`: code of a pull request must not be able to write a state.
 resource "azurerm_role_assignment" "this" {
-  for_each = var.writers
+  for_each = merge(
+    { for name, who in var.readers : name => merge(who, { role = "Storage Blob Data Reader" }) },
+    { for name, who in var.writers : name => merge(who, { role = "Storage Blob Data Contributor" }) },
+  )
 
   scope                = azurerm_storage_container.this.id
-  role_definition_name = "Storage Blob Data Contributor"
+  role_definition_name = each.value.role
   principal_id         = each.value.object_id
   principal_type       = each.value.type
 }

@@ -23,8 +23,14 @@ variable "account_name" {
 }
 
 variable "writers" {
-  description = "Who plans and applies, by a name; type is ServicePrincipal or Group."
+  description = "Who applies, by a name; type is ServicePrincipal or Group."
   type        = map(object({ object_id = string, type = optional(string, "ServicePrincipal") }))
+}
+
+variable "readers" {
+  description = "Who plans and changes nothing, not even a lock, by a name that no writer has."
+  type        = map(object({ object_id = string, type = optional(string, "ServicePrincipal") }))
+  default     = {}
 }
 
 variable "runner_ip_rules" {

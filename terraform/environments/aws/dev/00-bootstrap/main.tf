@@ -41,3 +41,8 @@ output "github_role_arns" {
   description = "Roles of the pipelines."
   value       = module.bootstrap.github_role_arns
 }
+
+output "permissions_boundary_arn" {
+  description = "Boundary of all roles that the other layers make."
+  value       = module.bootstrap.permissions_boundary_arn
+}

@@ -28,19 +28,35 @@ module "state" {
   tags   = module.tags.tags
 }
 
+locals {
+  archive_bucket_arns = [for suffix in ["", "-replica"] : "arn:${data.aws_partition.this.partition}:s3:::${module.names.archive}${suffix}"]
+}
+
+module "limits" {
+  source = "../../../../modules/aws/pipeline-limits"
+
+  name                = module.names.base
+  regions             = concat([var.common.region], var.bootstrap.more_regions)
+  state_bucket        = module.state.bucket
+  state_kms_key_arn   = module.state.kms_key_arn
+  archive_bucket_arns = local.archive_bucket_arns
+  repository_prefix   = module.names.repository_prefix
+  tags                = module.tags.tags
+}
+
 module "github" {
   source = "../../../../modules/aws/github-oidc"
 
-  name                     = module.names.base
-  repository               = var.bootstrap.repository
-  repository_id            = var.bootstrap.repository_id
-  apply_environment        = var.bootstrap.apply_environment
-  apply_policy_arns        = var.bootstrap.apply_policy_arns
-  permissions_boundary_arn = var.bootstrap.permissions_boundary_arn
-  create_provider          = var.bootstrap.create_provider
-  state_bucket             = module.state.bucket
-  state_kms_key_arn        = module.state.kms_key_arn
-  archive_bucket_arns      = [for suffix in ["", "-replica"] : "arn:${data.aws_partition.this.partition}:s3:::${module.names.archive}${suffix}"]
-  push_repository_arns     = var.bootstrap.push_images ? ["arn:${data.aws_partition.this.partition}:ecr:${var.common.region}:${data.aws_caller_identity.this.account_id}:repository/${module.names.repository_prefix}/*"] : []
-  tags                     = module.tags.tags
+  name                      = module.names.base
+  repository                = var.bootstrap.repository
+  repository_id             = var.bootstrap.repository_id
+  apply_environment         = var.bootstrap.apply_environment
+  apply_policy_arns         = module.limits.apply_policy_arns
+  permissions_boundary_arns = { for role in ["plan", "apply"] : role => module.limits.boundary_arns[role] }
+  create_provider           = var.bootstrap.create_provider
+  state_bucket              = module.state.bucket
+  state_kms_key_arn         = module.state.kms_key_arn
+  archive_bucket_arns       = local.archive_bucket_arns
+  push_repository_arns      = var.bootstrap.push_images ? ["arn:${data.aws_partition.this.partition}:ecr:${var.common.region}:${data.aws_caller_identity.this.account_id}:repository/${module.names.repository_prefix}/*"] : []
+  tags                      = module.tags.tags
 }

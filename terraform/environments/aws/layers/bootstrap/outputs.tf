@@ -7,3 +7,8 @@ output "github_role_arns" {
   description = "Roles of the pipelines."
   value       = module.github.role_arns
 }
+
+output "permissions_boundary_arn" {
+  description = "Boundary of all roles that the other layers make: `common.permissions_boundary_arn` in environment.yaml."
+  value       = module.limits.boundary_arns["workload"]
+}

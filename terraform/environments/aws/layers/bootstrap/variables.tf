@@ -13,14 +13,13 @@ variable "common" {
 }
 
 variable "bootstrap" {
-  description = "Repository whose pipelines plan and apply, and what the role that applies may do. The archive bucket is named before it exists, so that no pipeline ever reads backups."
+  description = "Repository whose pipelines plan and apply, and regions beside the environment's own that they make keys in. The archive bucket is named before it exists, so that no pipeline ever reads backups."
   type = object({
-    repository               = string
-    repository_id            = string
-    apply_environment        = string
-    apply_policy_arns        = list(string)
-    permissions_boundary_arn = optional(string)
-    create_provider          = optional(bool, true)
-    push_images              = optional(bool, false)
+    repository        = string
+    repository_id     = string
+    apply_environment = string
+    create_provider   = optional(bool, true)
+    push_images       = optional(bool, false)
+    more_regions      = optional(list(string), [])
   })
 }

@@ -32,5 +32,6 @@ module "cluster" {
   addon_versions           = var.cluster.addon_versions
   deletion_protection      = var.cluster.deletion_protection
   log_days                 = var.cluster.log_days
+  permissions_boundary_arn = var.common.permissions_boundary_arn
   tags                     = module.tags.tags
 }

@@ -21,14 +21,15 @@ module "tags" {
 module "archive" {
   source = "../../../../modules/aws/backup-store"
 
-  bucket              = module.names.archive
-  lock                = var.data.lock
-  compliance_is_final = var.data.compliance_is_final
-  noncurrent_days     = var.data.noncurrent_days
-  cold_after_days     = var.data.cold_after_days
-  replica             = var.data.replica
-  break_glass_arns    = var.data.break_glass_arns
-  tags                = module.tags.tags
+  bucket                   = module.names.archive
+  lock                     = var.data.lock
+  compliance_is_final      = var.data.compliance_is_final
+  noncurrent_days          = var.data.noncurrent_days
+  cold_after_days          = var.data.cold_after_days
+  replica                  = var.data.replica
+  break_glass_arns         = var.data.break_glass_arns
+  permissions_boundary_arn = var.common.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "registry" {

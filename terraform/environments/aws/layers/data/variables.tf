@@ -9,6 +9,8 @@ variable "common" {
     cost_center  = string
     repository   = optional(string, "tidemark")
     data_class   = optional(string, "confidential")
+
+    permissions_boundary_arn = optional(string)
   })
 }
 

@@ -21,11 +21,12 @@ module "tags" {
 module "network" {
   source = "../../../../modules/aws/network"
 
-  name          = module.names.network
-  cidr          = var.network.cidr
-  zones         = var.network.zones
-  taken         = var.network.taken
-  nat           = var.network.nat
-  flow_log_days = var.network.flow_log_days
-  tags          = module.tags.tags
+  name                     = module.names.network
+  cidr                     = var.network.cidr
+  zones                    = var.network.zones
+  taken                    = var.network.taken
+  nat                      = var.network.nat
+  flow_log_days            = var.network.flow_log_days
+  permissions_boundary_arn = var.common.permissions_boundary_arn
+  tags                     = module.tags.tags
 }

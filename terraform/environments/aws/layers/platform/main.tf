@@ -21,22 +21,24 @@ module "tags" {
 module "access" {
   source = "../../../../modules/aws/backup-access"
 
-  cluster_name           = var.cluster.name
-  cluster_arn            = var.cluster.arn
-  bucket                 = var.archive.bucket
-  kms_key_arn            = var.archive.kms_key_arn
-  longest_retention_days = var.archive.lock.days
-  tenants                = var.tenants
-  tags                   = module.tags.tags
+  cluster_name             = var.cluster.name
+  cluster_arn              = var.cluster.arn
+  bucket                   = var.archive.bucket
+  kms_key_arn              = var.archive.kms_key_arn
+  longest_retention_days   = var.archive.lock.days
+  tenants                  = var.tenants
+  permissions_boundary_arn = var.common.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "controllers" {
   source = "../../../../modules/aws/identity"
 
-  cluster_name = var.cluster.name
-  cluster_arn  = var.cluster.arn
-  vpc_id       = var.network.vpc_id
-  tags         = module.tags.tags
+  cluster_name             = var.cluster.name
+  cluster_arn              = var.cluster.arn
+  vpc_id                   = var.network.vpc_id
+  permissions_boundary_arn = var.common.permissions_boundary_arn
+  tags                     = module.tags.tags
 }
 
 module "edge" {

@@ -58,8 +58,9 @@ module "state" {
   resource_group_name = azurerm_resource_group.this["state"].name
   location            = var.common.region
   runner_ip_rules     = var.bootstrap.runner_ip_rules
+  readers             = { plan = { object_id = module.github.principal_ids["plan"] } }
   writers = merge(
-    { for role, id in module.github.principal_ids : role => { object_id = id } if role != "release" },
+    { apply = { object_id = module.github.principal_ids["apply"] } },
     { for name, id in var.bootstrap.operator_group_ids : name => { object_id = id, type = "Group" } },
   )
   tags = module.tags.tags

@@ -14,7 +14,7 @@ variables {
 
 run "subjects_are_exact" {
   assert {
-    condition     = output.subjects == { plan = "repo:acme/tidemark:pull_request", apply = "repo:acme/tidemark:environment:azure-prod" }
+    condition     = output.subjects == { plan = "repo:acme/tidemark:environment:azure-prod-plan", apply = "repo:acme/tidemark:environment:azure-prod" }
     error_message = jsonencode(output.subjects)
   }
   assert {
@@ -47,7 +47,7 @@ run "images_are_pushed_by_the_release_only" {
     push_images = true
   }
   assert {
-    condition     = output.subjects["release"] == "repo:acme/tidemark:environment:release" && length(azurerm_role_assignment.apply) == 1
+    condition     = output.subjects["release"] == "repo:acme/tidemark:environment:release-azure" && length(azurerm_role_assignment.apply) == 1
     error_message = "The release has an identity, and no right in the groups."
   }
 }

@@ -32,6 +32,21 @@ run "states_are_private_and_versioned" {
   }
 }
 
+run "who_plans_writes_no_state" {
+  command = plan
+  variables {
+    readers = { plan = { object_id = "p2" } }
+  }
+  assert {
+    condition = { for name, assignment in azurerm_role_assignment.this : name => assignment.role_definition_name } == {
+      plan      = "Storage Blob Data Reader"
+      apply     = "Storage Blob Data Contributor"
+      operators = "Storage Blob Data Contributor"
+    }
+    error_message = jsonencode(azurerm_role_assignment.this)
+  }
+}
+
 run "runners_outside_are_named_by_address" {
   command = plan
   variables {

@@ -1,0 +1,9 @@
+output "boundary_arns" {
+  description = "Boundaries by whom they bind: plan, apply, and workload for every role that the modules make."
+  value       = { for name, policy in aws_iam_policy.boundary : name => policy.arn }
+}
+
+output "apply_policy_arns" {
+  description = "What the role that applies is given, by a name."
+  value       = { for name, policy in aws_iam_policy.grant : name => policy.arn }
+}
