@@ -179,6 +179,8 @@ impl<'de> Visitor<'de> for Shaper<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut first = true;
+        // Of which command a later member is a name: `collection` of a `getMore`, `key` of a `distinct`.
+        let mut name_of = "";
         let start = self.out.len();
         self.out.push('{');
         while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
@@ -197,9 +199,14 @@ impl<'de> Visitor<'de> for Shaper<'_> {
                 self.out.push(',');
             }
             write_key(self.out, &key);
-            // Of `distinct`, `key` is the name of a field.
-            let is_name = (first && names_collection(&key)) || matches!(&*key, "collection" | "key");
-            let is_name = is_name && self.at.depth == 0;
+            if first {
+                name_of = match &*key {
+                    "getMore" => "collection",
+                    "distinct" => "key",
+                    _ => "",
+                };
+            }
+            let is_name = self.at.depth == 0 && if first { names_collection(&key) } else { *key == *name_of };
             first = false;
             if is_name {
                 map.next_value_seed(Name(Shaper { out: self.out, at: self.at.below(&key) }))?;

@@ -67,6 +67,14 @@ fn length_and_depth_are_bounded() {
     assert!(shape(&unreadable).is_some());
 }
 
+#[test]
+fn a_name_is_one_only_in_the_command_that_has_it() {
+    assert_eq!(shape(r#"{"distinct":"c","key":"a.b"}"#).unwrap(), r#"{"distinct":"c","key":"a.b"}"#);
+    assert_eq!(shape(r#"{"getMore":7,"collection":"c"}"#).unwrap(), r#"{"getMore":"number","collection":"c"}"#);
+    let other = r#"{"find":"c","key":"geheim","collection":"geheim"}"#;
+    assert_eq!(shape(other).unwrap(), r#"{"find":"c","key":"string","collection":"string"}"#);
+}
+
 proptest::proptest! {
     #[test]
     fn names_are_written_as_json_writes_them(name: String, plain in "[ -~äß]{0,20}") {

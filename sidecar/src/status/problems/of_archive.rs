@@ -128,6 +128,13 @@ fn damage(report: &StatusReport, found: &mut Vec<Problem>) {
 
 /// The listing was compared long ago; damage that was found is told by itself.
 fn unverified(report: &StatusReport, now: f64, found: &mut Vec<Problem>) {
+    // The first look at an archive verifies it as well.
+    if report.verified.is_none() && report.holdings.is_some() {
+        let what = "The archive was listed, but could not be verified";
+        let advice = "An object that cannot be read makes a restore fail. See which one it is, and why (permissions, storage class, key).";
+        found.push(Problem::new(Warning, "BackupVerifyOverdue", what, advice, &[VERIFY, DOCTOR]));
+        return;
+    }
     let Some(verified) = report.verified.as_ref().filter(|verified| verified.findings_total == 0) else { return };
     let age = verified.sound_at.as_deref().and_then(instant).map(|at| now - at);
     if let Some(age) = age.filter(|age| *age > VERIFY_OVERDUE_SECONDS) {
@@ -148,8 +155,10 @@ fn restorable(report: &StatusReport, holdings: &Holdings, now: f64, found: &mut 
     let waiting = "A snapshot is being taken: what follows its end can be restored. Wait for it.";
     let open_gap = holdings.open_gap();
     if holdings.windows.is_empty() && open_gap.is_none() {
-        // The first snapshot of a new archive is on its way, unless it is tried again and again.
-        if holdings.snapshots_total > 0 || !is_running || has_failed {
+        // The first snapshot of a new archive is on its way, unless it is tried again and again; a failure that ended the
+        // process is not remembered.
+        let is_old = age(holdings, now).is_some_and(|age| age > STUCK_UNKNOWN_SECONDS);
+        if holdings.snapshots_total > 0 || !is_running || has_failed || is_old {
             let advice = if is_running { waiting } else { "Take a snapshot; what follows its end can be restored." };
             let next = if is_running { &[STATUS, LIST][..] } else { &[SNAPSHOT, STATUS, VERIFY] };
             found.push(Problem::new(Critical, "NothingRestorable", "Nothing can be restored", advice, next));

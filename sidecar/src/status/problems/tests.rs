@@ -193,6 +193,7 @@ fn troubles() -> Vec<(StatusReport, (&'static str, Severity))> {
             changed(|report| report.verified.as_mut().unwrap().sound_at = Some(text(49))),
             ("BackupVerifyOverdue", Warning),
         ),
+        (changed(|report| report.verified = None), ("BackupVerifyOverdue", Warning)),
     ]
 }
 
@@ -311,6 +312,7 @@ fn the_first_snapshot_of_an_archive_is_waited_for_and_its_absence_is_an_alarm() 
             let holdings = report.holdings.as_mut().unwrap();
             holdings.windows.clear();
             holdings.snapshots.clear();
+            holdings.created_at = Some(text(2));
             (holdings.windows_total, holdings.snapshots_total) = (0, 0);
             report.last_snapshot = None;
             report.current_snapshot = is_running.then(|| crate::snapshot::Progress::default().report());
@@ -323,6 +325,10 @@ fn the_first_snapshot_of_an_archive_is_waited_for_and_its_absence_is_an_alarm() 
     again.backups = vec![BackupReport { kind: "snapshot", running: true, attempted_at, failed_at }];
     let again = concluded(again);
     assert!(found(&again).contains(&("NothingRestorable", Severity::Critical)), "{:?}", again.problems);
+    // Each attempt ended with its process: nothing is remembered of it.
+    let mut old = young(true);
+    old.holdings.as_mut().unwrap().created_at = Some(text(25));
+    assert!(found(&concluded(old)).contains(&("NothingRestorable", Severity::Critical)));
 }
 
 #[test]
