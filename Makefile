@@ -114,8 +114,8 @@ test-delivery:  ## workflows, GitOps with the real definitions of Argo CD, promo
 test-docs:  ## documents: every command run or parsed, links, names of tests, generated pages (DOCS_PAGE=docs/drills.md runs one)
 	@cargo build --workspace --quiet
 	@mongod="$$(scripts/fetch-mongod.sh | tail -n 1)" && helm="$$(scripts/fetch-helm.sh | tail -n 1)" && terraform="$$(scripts/fetch-terraform.sh | tail -n 1)" \
-	 && scripts/fetch-age.sh >/dev/null \
-	 && MONGOD="$$mongod" HELM="$$helm" TERRAFORM="$$terraform" DOCS_PAGE="$(DOCS_PAGE)" python3 -B -m unittest discover --start-directory tests/docs $(ARGS)
+	 && packages="$$(scripts/fetch-pyyaml.sh | tail -n 1)" && scripts/fetch-age.sh >/dev/null \
+	 && MONGOD="$$mongod" HELM="$$helm" TERRAFORM="$$terraform" PYTHONPATH="$$packages" DOCS_PAGE="$(DOCS_PAGE)" python3 -B -m unittest discover --start-directory tests/docs $(ARGS)
 
 docs:  ## generated pages of the documents: command lines
 	@cargo build --workspace --quiet
