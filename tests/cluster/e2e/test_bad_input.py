@@ -141,8 +141,9 @@ class BadInput(ProductTest):
                             "stringData": {"AWS_ACCESS_KEY_ID": store.ACCESS, "AWS_SECRET_ACCESS_KEY": "not-the-secret"}})
         with self.serving():
             self.change(f"--set-string={CREDENTIALS}=wrong")
-            said = self.eventually(lambda: "permission" in (text := self.words(FIRST)) and text, 120, "the sidecar's words")
-            self.explained(said, "s3://backups/shop")
+            said = self.eventually(lambda: "start_retried" in (text := self.words(FIRST)) and text, 120, "the sidecar's words")
+            for word in ("s3://backups/shop", "permission denied", "the secret key is wrong"):
+                self.assertIn(word, said)
             # Neither restarts nor holds anything back.
             self.eventually(lambda: self.is_ready(FIRST), 120, "the member beside it")
             self.assertEqual(self.state(FIRST, "sidecar")["restarts"], 0)
