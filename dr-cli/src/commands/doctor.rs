@@ -1,4 +1,5 @@
-//! `dr-cli doctor`: what would fail, before it fails. Every check runs, whatever the others say.
+//! `dr-cli doctor`: what would fail, before it fails. Every check runs, whatever the others say; only what lies in a store that
+//! cannot be used is not looked for.
 
 use archive::coverage::Coverage;
 use jiff::Timestamp;
@@ -91,6 +92,9 @@ pub async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> {
     if let Some(uri) = &args.destination {
         checks.push(match recovery::examine_destination(uri).await {
             Ok(found) => Examined::ok("destination", found),
+            Err(failure) if failure.location.is_empty() => {
+                Examined::failed("destination", failure.at("the server that --destination names"))
+            }
             Err(failure) => Examined::failed("destination", failure),
         });
     }
@@ -100,7 +104,9 @@ pub async fn run(context: &Context, args: &DoctorArgs) -> Result<Report> {
     let first = checks.iter().find_map(|check| Some((check.failure.clone()?, check)));
     let ending = first.map(|(failure, check)| {
         let what = format!("{}; the first: {}: {}", plural(failures, "failed check"), check.check, failure.what);
-        Ending::Failed(Failure { what, ..failure }.at(archive.location()))
+        // What has a place of its own, such as the destination, is not in the archive.
+        let location = if failure.location.is_empty() { archive.location().to_owned() } else { failure.location };
+        Ending::Failed(Failure { what, location, ..failure })
     });
     let report = Report::new(&Doctor { checks }, text)?;
     Ok(match ending {

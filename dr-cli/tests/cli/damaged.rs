@@ -332,6 +332,13 @@ fn a_doctor_promises_nothing_of_snapshots_that_lack_an_object() {
 }
 
 #[test]
+fn a_doctor_says_of_a_destination_that_it_is_not_in_the_archive() {
+    let nobody = "mongodb://127.0.0.1:1/?replicaSet=none&serverSelectionTimeoutMS=500";
+    let found = Archive::sample().run(&["doctor", "--destination", nobody]);
+    found.assert_error(8, &["127.0.0.1:1", "where: the server that --destination names"]);
+}
+
+#[test]
 fn the_latest_snapshot_that_is_pinned_is_one_that_can_be_restored() {
     let archive = Archive::sample();
     archive.put_mark(at(30, 1), Some(SECOND));
