@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 const JOB: &str = "db/tidemark";
 
 /// What an operator promises, and how often is looked. The objectives are those that `rules` knows.
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 24] = [
     "--metrics-interval",
     "1s",
     "--storage-interval",
@@ -38,6 +38,8 @@ const SETTINGS: [&str; 22] = [
     "30d",
     "--pitr-window",
     "7d",
+    "--slow-profiler",
+    "read",
     "--log-level",
     "info",
 ];

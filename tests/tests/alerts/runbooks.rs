@@ -31,11 +31,11 @@ pub async fn commands_work(site: &Site, agent: &NodeAgent, watch: &Watch) -> Res
             left_out += 1;
             continue;
         }
-        let is_of_agent = command.contains("tidemark_slow_") || command.contains("tidemark_log_");
-        let port = if is_of_agent { agent.port() } else { archiver };
+        // The ports that `docs/runbooks/README.md` forwards: a sidecar, the node agent, Prometheus.
         let here = command
-            .replace("127.0.0.1:9717", &format!("127.0.0.1:{port}"))
-            .replace("prometheus:9090", &format!("127.0.0.1:{}", watch.prometheus.port()))
+            .replace("127.0.0.1:9717", &format!("127.0.0.1:{archiver}"))
+            .replace("127.0.0.1:9719", &format!("127.0.0.1:{}", agent.port()))
+            .replace("127.0.0.1:9090", &format!("127.0.0.1:{}", watch.prometheus.port()))
             .replace("mongodb://fresh-0:27017/?replicaSet=rs1", &site.set.uri());
         let output = run(&here, folder.path(), site).await?;
         if let Err(error) = judge(&command, &output) {
@@ -84,7 +84,8 @@ fn judge(command: &str, output: &Output) -> Result<()> {
         ensure!(code == 0, "exit code {code}: {stdout} {stderr}");
         ensure!(!stdout.trim().is_empty(), "it finds nothing");
     }
-    // A field that is not there is `null` for jq: at least the role is known.
-    ensure!(!command.contains("/status") || stdout.contains("\"archiving\""), "no role: {stdout}");
+    // A field that is not there is `null` for jq: at least the role and the time are known.
+    ensure!(!command.contains(" role,") || stdout.contains("\"archiving\""), "no role: {stdout}");
+    ensure!(stdout.trim_end().lines().all(|line| line != "null"), "a field that is not there: {stdout}");
     Ok(())
 }
