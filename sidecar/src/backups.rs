@@ -103,6 +103,16 @@ impl BackupBoard {
         change(&mut self.lock());
     }
 
+    /// What only the one who archives knows is not known any more, and nothing is under way.
+    pub fn steps_down(&self) {
+        self.change(|backups| {
+            (backups.found, backups.holdings, backups.verified) = (None, None, None);
+            for events in backups.events.values_mut() {
+                events.is_running = false;
+            }
+        });
+    }
+
     pub fn repository_reads(&self, works: bool) {
         self.change(|backups| backups.repository.reads = Some(works));
     }
@@ -163,5 +173,8 @@ mod tests {
         board.started(SNAPSHOT);
         board.ended(SNAPSHOT, true);
         assert!(events().failed >= events().attempted);
+        board.started(SNAPSHOT);
+        board.steps_down();
+        assert!(!events().is_running, "who was ended in the middle of it says nothing");
     }
 }

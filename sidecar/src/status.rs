@@ -129,10 +129,14 @@ impl StatusBoard {
         });
     }
 
-    /// What only the one who archives knows is not known any more.
+    /// What only the one who archives knows is not known any more, whether those who knew it have ended by themselves or not.
     pub fn steps_down(&self) {
         self.metrics.archiver_lease_held.set(0);
         self.metrics.forget_snapshot();
+        self.metrics.snapshot_running.set(0);
+        self.metrics.backups.steps_down();
+        self.metrics.collected.forget("archive");
+        self.current.set(None);
         self.change(|facts| {
             let lineage = facts.lineage.take();
             *facts = Facts { role: Role::Starting, lineage, ..Facts::default() };

@@ -1,42 +1,40 @@
 //! Named tasks under one supervision: the first that ends by itself ends all of them, and is told by name.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 
 /// After the archiver's own time to stop: the last words to the store.
 const AFTER_ARCHIVING: Duration = Duration::from_secs(5);
+/// For a task that is ended to be gone: longer than any step of one that does not wait for something.
+const UNTIL_GONE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub struct Tasks {
     stop: CancellationToken,
-    tracker: TaskTracker,
-    running: usize,
-    ended: tokio::sync::mpsc::UnboundedSender<(&'static str, Result<()>)>,
-    seen: tokio::sync::mpsc::UnboundedReceiver<(&'static str, Result<()>)>,
+    running: JoinSet<Result<()>>,
+    names: HashMap<Id, &'static str>,
 }
 
 impl Tasks {
     pub fn new(stop: CancellationToken) -> Self {
-        let (ended, seen) = tokio::sync::mpsc::unbounded_channel();
-        Self { stop, tracker: TaskTracker::new(), running: 0, ended, seen }
+        Self { stop, running: JoinSet::new(), names: HashMap::new() }
     }
 
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = Result<()>> + Send + 'static) {
-        self.running += 1;
-        let ended = self.ended.clone();
-        let task = tokio::spawn(task);
-        self.tracker.spawn(async move {
-            // A panic is an end like any other: the process must not go on without the task.
-            let result = task.await.map_err(|error| Error::Internal(format!("task `{name}`: {error}"))).flatten();
-            ended.send((name, result)).ok();
-        });
+        self.names.insert(self.running.spawn(task).id(), name);
     }
 
-    /// Until all have ended after a stop, or after one has ended by itself.
+    /// Until all have ended after a stop, or after one has ended by itself. None of them runs any more when this returns:
+    /// what has not ended within the grace period is ended, so that it cannot meddle with those that come after it.
+    ///
+    /// # Errors
+    /// What the first one said that did not end well. [`Error::Internal`] for one that ended without being asked to, that
+    /// panicked, or that cannot be ended.
     pub async fn wait(&mut self, grace: Duration) -> Result<()> {
         let mut result = Ok(());
         let overdue = async {
@@ -44,33 +42,111 @@ impl Tasks {
             tokio::time::sleep(grace + AFTER_ARCHIVING).await;
         };
         tokio::pin!(overdue);
-        while self.running > 0 {
+        loop {
             tokio::select! {
-                ended = self.seen.recv() => {
-                    let Some((name, outcome)) = ended else { break };
-                    if let Err(error) = &outcome {
-                        tracing::error!(event = "task_failed", task = name, %error, "task failed");
-                    } else if !self.stop.is_cancelled() {
-                        tracing::error!(event = "task_ended", task = name, "task ended unexpectedly");
-                    }
-                    if result.is_ok() {
-                        result = match outcome {
-                            Ok(()) if !self.stop.is_cancelled() => {
-                                Err(Error::Internal(format!("task `{name}` ended unexpectedly")))
-                            }
-                            outcome => outcome,
-                        };
-                    }
-                    self.running -= 1;
+                ended = self.running.join_next_with_id() => {
+                    let Some(ended) = ended else { return result };
+                    let outcome = judge(ended, &mut self.names, self.stop.is_cancelled());
+                    result = result.and(outcome);
                     // The others end in an orderly way; the open slice is published.
                     self.stop.cancel();
                 }
-                () = &mut overdue => {
-                    tracing::warn!(event = "tasks_not_ended", "tasks did not end within the grace period");
-                    break;
-                }
+                () = &mut overdue => break,
             }
         }
-        result
+        let mut tasks: Vec<_> = self.names.values().copied().collect();
+        tasks.sort_unstable();
+        let tasks = tasks.join(", ");
+        tracing::warn!(event = "tasks_not_ended", tasks, "tasks did not end within the grace period; ending them");
+        let gone = tokio::time::timeout(UNTIL_GONE, self.running.shutdown()).await;
+        result.and(gone.map_err(|_elapsed| Error::Internal(format!("tasks cannot be ended: {tasks}"))))
+    }
+}
+
+/// What the end of a task means.
+fn judge(
+    ended: std::result::Result<(Id, Result<()>), JoinError>,
+    names: &mut HashMap<Id, &'static str>,
+    is_stopped: bool,
+) -> Result<()> {
+    let id = match &ended {
+        Ok((id, _)) => *id,
+        Err(error) => error.id(),
+    };
+    let task = names.remove(&id).unwrap_or("unknown");
+    // A panic is an end like any other: the process must not go on without the task.
+    let outcome = ended.map_err(|error| Error::Internal(format!("task `{task}`: {error}"))).and_then(|(_, outcome)| outcome);
+    match outcome {
+        Ok(()) if !is_stopped => {
+            tracing::error!(event = "task_ended", task, "task ended unexpectedly");
+            Err(Error::Internal(format!("task `{task}` ended unexpectedly")))
+        }
+        Err(error) => {
+            tracing::error!(event = "task_failed", task, %error, "task failed");
+            Err(error)
+        }
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_ends_by_itself_ends_the_others_and_is_told_by_name() {
+        let stop = CancellationToken::new();
+        let mut tasks = Tasks::new(stop.clone());
+        let has_ended = Arc::new(AtomicBool::new(false));
+        tasks.spawn("short", async { Ok(()) });
+        tasks.spawn("long", {
+            let has_ended = Arc::clone(&has_ended);
+            async move {
+                stop.cancelled().await;
+                has_ended.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        });
+        let error = tasks.wait(Duration::ZERO).await.unwrap_err();
+        assert!(error.to_string().contains("`short` ended unexpectedly"), "{error}");
+        assert!(has_ended.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_end_and_the_first_error_is_what_is_told() {
+        let stop = CancellationToken::new();
+        let mut tasks = Tasks::new(stop.clone());
+        tasks.spawn("breaks", async { panic!("on purpose") });
+        tasks.spawn("fails after it", async move {
+            stop.cancelled().await;
+            Err(Error::LeaseLost)
+        });
+        let error = tasks.wait(Duration::ZERO).await.unwrap_err();
+        assert!(error.to_string().contains("`breaks`"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_end_in_time_is_gone_afterwards() {
+        /// Says when it is gone.
+        struct Guard(Arc<AtomicBool>);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let stop = CancellationToken::new();
+        let mut tasks = Tasks::new(stop.clone());
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let guard = Guard(Arc::clone(&is_gone));
+        tasks.spawn("deaf", async move {
+            let _guard = guard;
+            std::future::pending().await
+        });
+        stop.cancel();
+        tasks.wait(Duration::from_secs(30)).await.unwrap();
+        assert!(is_gone.load(Ordering::Relaxed));
     }
 }

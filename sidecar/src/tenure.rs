@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::OnceLock;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::{Site, archiver_settings};
 use crate::archiver;
@@ -36,7 +37,6 @@ pub async fn stand_by_and_archive(
     let mut leadership = Leadership::new(site.source.clone(), site.archive.clone(), board.clone(), times);
     while let Some(lease) = leadership.stand_by(&stop).await? {
         let ended = hold(&site, &config, &board, lease, &mut leadership, &stop).await;
-        board.steps_down();
         match ended? {
             Some(End::Lost) => {
                 board.metrics.archiver_leases_lost.inc();
@@ -74,6 +74,8 @@ async fn hold(
             never = watching => match never {},
         }
     };
+    // All of this tenure's tasks are gone, and nobody else archives yet: what comes later is of another tenure.
+    board.steps_down();
     lease.release().await;
     // The archiver may have noticed first that the lease is lost.
     result.map(|()| (!stop.is_cancelled()).then(|| end.into_inner().unwrap_or(End::Lost)))
@@ -93,6 +95,8 @@ fn start(
     let (window, archiving) = archiver::spawn(source, archive, settings, board.metrics.clone(), ending.clone());
     board.opened(site.archive.lineage.as_str(), window.clone());
     let ended = ending.clone();
+    // Ended with its task, when it does not end by itself.
+    let archiving = AbortOnDropHandle::new(archiving);
     tasks.spawn("archiver", async move {
         match archiving.await.map_err(|error| Error::Internal(error.to_string()))? {
             // Somebody else archives.

@@ -40,7 +40,7 @@ pub struct ArchiveWatch {
 }
 
 impl ArchiveWatch {
-    /// Ends when stopped; then what was found is not known any more.
+    /// Ends when stopped. What was found is forgotten by who ends the tenure ([`crate::status::StatusBoard::steps_down`]).
     pub async fn run(self) -> Result<()> {
         let (mut collectors, mut verified_at, mut is_told) = (Collectors::default(), None::<Instant>, false);
         while !self.stop.is_cancelled() {
@@ -80,8 +80,6 @@ impl ArchiveWatch {
                 pause_unless_stopped(LOOK, &self.stop).await;
             }
         }
-        self.metrics.backups.change(|backups| (backups.found, backups.holdings, backups.verified) = (None, None, None));
-        self.metrics.collected.forget("archive");
         Ok(())
     }
 
@@ -102,8 +100,9 @@ impl ArchiveWatch {
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    found = self.look(verifies) => found,
+                    biased;
                     () = self.stop.cancelled() => Err(Error::Cancelled),
+                    found = self.look(verifies) => found,
                 }
             })
         };

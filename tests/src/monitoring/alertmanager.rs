@@ -13,6 +13,9 @@ use crate::programs::page;
 const EXAMPLE_RECEIVER: &str = "http://127.0.0.1:9720";
 /// Longer than an evaluation and its way to Alertmanager, so that what inhibits is known when a group is sent.
 const LEAST_WAIT: u64 = 2;
+/// For groups that wait longer than pages do. What inhibits them is noticed by a sidecar as late as ever, three seconds after
+/// a server has gone, while the minutes that its rule is ahead are seconds here.
+const LEAST_LONG_WAIT: u64 = 6;
 
 #[derive(Debug)]
 pub struct Alertmanager {
@@ -69,6 +72,7 @@ fn scaled(example: &str) -> Result<String> {
         let (key, value) = line.split_once(": ").unwrap_or((line, ""));
         let least = match key.trim() {
             "group_wait" if value == "0s" => 0,
+            "group_wait" if value == "30s" => LEAST_LONG_WAIT,
             "group_wait" => LEAST_WAIT,
             "group_interval" | "repeat_interval" => 1,
             _ => {
@@ -91,7 +95,7 @@ mod tests {
         let example =
             "route:\n  group_wait: 30s\n  receiver: page\n  routes:\n    - receiver: b\n      group_wait: 0s\n";
         let expected =
-            "route:\n  group_wait: 2s\n  receiver: page\n  routes:\n    - receiver: b\n      group_wait: 0s\n";
+            "route:\n  group_wait: 6s\n  receiver: page\n  routes:\n    - receiver: b\n      group_wait: 0s\n";
         ensure!(scaled(example)? == expected, "{}", scaled(example)?);
         ensure!(scaled("  repeat_interval: 12h")? == "  repeat_interval: 720s\n");
         ensure!(scaled("  group_wait: soon").is_err());
