@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archive::ClusterTime;
-use bson::{Document, RawDocument, RawDocumentBuf, rawdoc};
+use bson::{Document, RawDocument, RawDocumentBuf, doc, rawdoc};
 use futures::StreamExt as _;
 use mongodb::Client;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, ServerAddress};
@@ -22,6 +22,8 @@ use crate::topology::{Hello, Role};
 
 /// Wire version of server 4.4, the first with resumable scans and majority reads that are always on.
 const OLDEST_WIRE_VERSION: i32 = 9;
+/// For a server that has had its time already.
+const ASKED_ONCE_MORE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
@@ -162,11 +164,17 @@ impl Connection {
     }
 
     async fn prove_usable(&self) -> Result<()> {
-        let hello = self.first_hello().await.map_err(|error| match error.kind() {
+        let hello = match self.first_hello().await {
+            Ok(hello) => hello,
             // Nothing was reachable before, so there is nothing transient about it.
-            ErrorKind::NetworkTransient => error.with_kind(ErrorKind::Unreachable),
-            _ => error,
-        })?;
+            Err(error) if *error.kind() == ErrorKind::NetworkTransient => {
+                return Err(error.with_kind(ErrorKind::Unreachable));
+            }
+            Err(error) if *error.kind() == ErrorKind::Unreachable => {
+                return Err(self.names_another_set().await.unwrap_or(error));
+            }
+            Err(error) => return Err(error),
+        };
         let refuse = |kind, detail: &str| Err(ReplsetError::new(kind, "use the server", &self.server, detail));
         if hello.max_wire_version < OLDEST_WIRE_VERSION {
             return refuse(ErrorKind::ServerTooOld, "the server is older than MongoDB 4.4");
@@ -191,6 +199,33 @@ impl Connection {
                 refuse(ErrorKind::MemberRecovering, detail)
             }
         }
+    }
+
+    /// The driver takes no notice of servers whose set has another name than the connection string says, and then there is
+    /// none: an error that says so, when that is what all servers that answer have in common.
+    async fn names_another_set(&self) -> Option<ReplsetError> {
+        let options = &self.template.client_options;
+        let wanted = options.repl_set_name.as_deref().filter(|_| !self.is_direct)?;
+        let asked = options.hosts.iter().map(|host| async move {
+            let mut bare = options.clone();
+            (bare.hosts, bare.direct_connection) = (vec![host.clone()], Some(true));
+            (bare.repl_set_name, bare.credential) = (None, None);
+            bare.server_selection_timeout = Some(ASKED_ONCE_MORE);
+            let client = Client::with_options(bare).ok()?;
+            let hello = client.database("admin").run_command(doc! { "hello": 1 }).await;
+            client.shutdown().await;
+            Some((host, hello.ok()?.get_str("setName").ok()?.to_owned()))
+        });
+        let found: Vec<_> = futures::future::join_all(asked).await.into_iter().flatten().collect();
+        let (host, other) = found.first()?;
+        if found.iter().any(|(_, name)| name == wanted) {
+            return None;
+        }
+        let detail = format!(
+            "{host} is a member of the replica set `{other}`, and the connection string names `{wanted}`: correct \
+             `replicaSet=`, or the hosts"
+        );
+        Some(ReplsetError::new(ErrorKind::InvalidUri, "use the connection string", &self.server, detail))
     }
 
     /// A user that was just made, or just got another password, is not known to every secondary yet: whether the

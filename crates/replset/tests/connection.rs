@@ -41,6 +41,20 @@ async fn nobody_listening_is_unreachable_and_worth_another_try() {
     assert!(!error.to_string().contains("s3cret"));
 }
 
+/// The driver would say only that it found nobody, and whoever waits for that to pass waits for ever.
+#[tokio::test]
+async fn a_set_of_another_name_is_refused_by_name() -> Result<()> {
+    let set = ReplicaSet::builder().set_name("rs2").start().await?;
+    let options = ConnectOptions { selection_timeout: Duration::from_secs(1), ..options() };
+    let (kind, message) = refusal(&set.uri().replace("replicaSet=rs2", "replicaSet=rs1"), options.clone()).await;
+    assert_eq!(kind, ErrorKind::InvalidUri, "{message}");
+    assert!(message.contains("`rs2`") && message.contains("`rs1`"), "{message}");
+    // Who does not answer may be of any set.
+    let nobody = "mongodb://127.0.0.1:1/?replicaSet=rs1";
+    assert_eq!(refusal(nobody, options).await.0, ErrorKind::Unreachable);
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_arbiter_is_refused_and_the_members_are_told_apart() -> Result<()> {
     let set = ReplicaSet::builder().members(2).arbiter(true).start().await?;
