@@ -14,6 +14,7 @@ use slowlog::report::Report;
 
 use super::board::View;
 use super::exposition;
+use crate::clock::now_seconds;
 use crate::config::NodeConfig;
 use crate::error::{Error, Result};
 
@@ -37,8 +38,13 @@ pub struct Agent {
     joiners: BTreeMap<PathBuf, Joiner>,
     pods: BTreeMap<PodName, PodCount>,
     progress: Progress,
+    polled_at: u64,
     save_failures: u64,
     save_failed: bool,
+}
+
+fn clock() -> u64 {
+    u64::try_from(now_seconds()).unwrap_or_default()
 }
 
 struct PodCount {
@@ -70,6 +76,8 @@ pub struct Following {
     pub pods: usize,
     /// Whether the folder of the logs can be listed.
     pub root_readable: bool,
+    /// When the last look at the logs ended, in seconds since 1970.
+    pub polled_at: u64,
 }
 
 impl Agent {
@@ -99,6 +107,7 @@ impl Agent {
             joiners: BTreeMap::new(),
             pods: BTreeMap::new(),
             progress: Progress::default(),
+            polled_at: clock(),
             save_failures: 0,
             save_failed: false,
         })
@@ -121,6 +130,7 @@ impl Agent {
         if self.progress.read_bytes > 0 {
             self.save();
         }
+        self.polled_at = clock();
         self.progress.behind_bytes > 0 && self.progress.read_bytes > 0
     }
 
@@ -133,6 +143,7 @@ impl Agent {
             progress: self.progress,
             save_failures: self.save_failures,
             pods: self.pods.len(),
+            polled_at: self.polled_at,
         };
         let families: Vec<_> = self.pods.iter().map(|(pod, count)| (pod, count.aggregate.families())).collect();
         let pods = self.pods.iter().map(|((namespace, pod), count)| PodReport {

@@ -120,7 +120,7 @@ fn set(metric: &mut Metric, value: Value, kind: Kind) {
 
 /// How the following itself fares: what the numbers above may be missing.
 fn own(following: &Following, dropped: usize) -> Vec<MetricFamily> {
-    let Following { counters, progress, save_failures, pods, root_readable } = *following;
+    let Following { counters, progress, save_failures, pods, root_readable, polled_at } = *following;
     let counter = |name, help, value: u64| single(name, help, Kind::Counter, value);
     let gauge = |name, help, value: u64| single(name, help, Kind::Gauge, value);
     vec![
@@ -144,6 +144,7 @@ fn own(following: &Following, dropped: usize) -> Vec<MetricFamily> {
             "1 while the folder of the logs can be listed, else 0.",
             u64::from(root_readable),
         ),
+        gauge("tidemark_log_last_poll_timestamp_seconds", "When the logs were last looked through.", polled_at),
         gauge("tidemark_log_files", "Log files that are followed.", progress.families as u64),
         gauge("tidemark_log_files_not_followed", "Matching files beyond the limit.", progress.not_followed as u64),
         gauge("tidemark_log_files_unreadable", "Log files that cannot be opened.", progress.unreadable as u64),

@@ -20,6 +20,7 @@ fn view(lines: &str, name: &str) -> View {
         metrics: Arc::default(),
         slow_queries: Arc::new(SlowQueries { schema: 1, pods }),
         following: Following {
+            polled_at: 1_780_000_000,
             counters: Counters::default(),
             progress: Progress { families: 1, ..Progress::default() },
             save_failures: 0,
