@@ -144,6 +144,7 @@ REFINED = {
         "sidecar.retention.keepMonthly": OPTIONAL_WHOLE,
         "sidecar.retention.minimumRedundancy": OPTIONAL_WHOLE,
         "recovery.to": {"type": "string"},
+        "recovery.drill.seed": {"type": "string", "pattern": "^[0-9]{0,20}$"},
         "recovery.connections": {"type": "integer", "minimum": 1, "maximum": 256},
         "verify.schedule": CRONTAB,
         "retention.schedule": CRONTAB,

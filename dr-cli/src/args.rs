@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use archive::SnapshotId;
 use archive::oplog::OpKind;
 use archive::target::{RestoreTarget, TARGET_GRAMMAR};
-use clap::builder::ArgPredicate;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -189,25 +188,6 @@ pub struct RestoreArgs {
     /// Go on with a restore by Terraform that ended before its end: the name of the run, or its folder
     #[arg(long, value_name = "RUN", requires = "terraform", conflicts_with_all = ["clean_up", "run_dir", "var", "var_file", "backend_config"])]
     pub resume: Option<PathBuf>,
-    /// The chart to install in a cluster that Terraform makes: the folder of `tidemark`, its package, or its address in a registry
-    #[arg(
-        long,
-        value_name = "CHART",
-        requires = "terraform",
-        default_value_if("terraform", ArgPredicate::IsPresent, "charts/tidemark")
-    )]
-    pub chart: Option<PathBuf>,
-    /// The release that is installed there
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "terraform",
-        default_value_if("terraform", ArgPredicate::IsPresent, "tidemark")
-    )]
-    pub helm_release: Option<String>,
-    /// Applied in its namespace before: a file with the Secrets that its values name, for example the archive's credentials
-    #[arg(long, value_name = "FILE", requires = "terraform")]
-    pub manifest: Vec<PathBuf>,
     /// Execute exactly this plan, as `dr-cli plan --json` printed it
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,

@@ -14,6 +14,7 @@ RESTORE = "Job/r-mongodb-restore-* spec/template/spec/containers/[restore]"
 VERIFY = "CronJob/r-mongodb-verify spec/jobTemplate/spec/template/spec/containers/[verify]"
 EXPIRE = "CronJob/r-mongodb-expire spec/jobTemplate/spec/template/spec/containers/[expire]"
 RECOVERY = {"mode": "recovery", "recovery": {"to": "latest"}}
+DRILL = {"mode": "recovery", "recovery": {"to": "latest", "drill": {"enabled": True}}}
 VERIFYING = {"verify": {"schedule": "30 3 * * *"}}
 RETAINING = {"retention": {"schedule": "0 5 * * *", "keepFor": "30d"}}
 TLS = {"tls": {"enabled": True, "existingSecret": "tls"}}
@@ -152,6 +153,11 @@ MONGODB = [
     ("recovery.release", True, f"{RESTORE}/args/~--release", True, RECOVERY),
     ("recovery.connections", 9, f"{RESTORE}/args/~--connections=9", True, RECOVERY),
     ("recovery.backoffLimit", 3, "Job/r-mongodb-restore-* spec/backoffLimit", 3, RECOVERY),
+    ("recovery.drill.enabled", True, f"{RESTORE}/args/[0]", "drill", RECOVERY),
+    ("recovery.drill.enabled", True, "Job/r-mongodb-restore-* spec/backoffLimit", 0, RECOVERY),
+    ("recovery.drill.seed", "18446744073709551615", f"{RESTORE}/args/~--seed=18446744073709551615", True, DRILL),
+    ("recovery.drill.queries", "[[query]]", f"{RESTORE}/args/~--queries=/etc/tidemark/drill/queries.toml", True, DRILL),
+    ("recovery.drill.queries", "[[query]]", f"{RESTORE}/volumeMounts/[queries]/mountPath", "/etc/tidemark/drill", DRILL),
     ("recovery.resources", RESOURCES, f"{RESTORE}/resources/limits/memory", "3Gi", RECOVERY),
     ("verify.schedule", "30 4 * * *", "CronJob/r-mongodb-verify spec/schedule", "30 4 * * *"),
     ("verify.level", "decode", f"{VERIFY}/args/[1]", "--level=decode", VERIFYING),

@@ -98,6 +98,8 @@ from the service, so that another number of them restarts nobody.
 {{- $admin := dict "db" "admin" -}}
 {{- $backup := list (merge (dict "role" "backup") $admin) (merge (dict "role" "clusterMonitor") $admin) -}}
 {{- $restore := list (merge (dict "role" "restore") $admin) (merge (dict "role" "readWriteAnyDatabase") $admin) (merge (dict "role" "clusterMonitor") $admin) (dict "role" "readWrite" "db" "config") -}}
+{{- /* A drill has collections validated. */ -}}
+{{- if .Values.recovery.drill.enabled }}{{- $restore = append $restore (merge (dict "role" "dbAdminAnyDatabase") $admin) }}{{- end -}}
 {{- $users := dict -}}
 {{- range $name, $user := .Values.users }}{{- if $user }}{{- $_ := set $users $name $user }}{{- end }}{{- end -}}
 {{- /* Nothing is archived of a set that is being filled: it would be half of it, and a second lineage beside the one that is restored from. */ -}}

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
+use crate::kubernetes::ChartToInstall;
 use crate::progress::Progress;
 use crate::terraform::TerraformRun;
 
@@ -22,6 +23,7 @@ mod compare;
 mod control;
 mod expectation;
 mod facts;
+mod in_cluster;
 mod keys;
 mod overlay;
 mod practice;
@@ -45,7 +47,8 @@ pub enum Place {
     /// A `mongod` that is started in a folder below `parent` and removed afterwards.
     Throwaway { mongod: PathBuf, parent: PathBuf },
     /// What a planned run of Terraform makes, and destroys unless it is to be kept. `patience`: how long to wait until it answers.
-    Made { run: Arc<Mutex<TerraformRun>>, keep: bool, patience: Duration },
+    /// `chart`: for a cluster, where the drill is done by a Job of the chart.
+    Made { run: Arc<Mutex<TerraformRun>>, keep: bool, patience: Duration, chart: ChartToInstall },
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +60,10 @@ pub struct DrillOptions {
     /// Draws the objects and bits of the negative control.
     pub seed: u64,
     pub queries: Vec<Query>,
+    /// What they were read from, for whoever asks them elsewhere.
+    pub queries_text: Option<String>,
+    /// It is done for another drill, which reports: the given destination is thrown away by that one.
+    pub is_part: bool,
     pub connections: usize,
     pub recovery_point_objective_seconds: Option<u64>,
     pub recovery_time_objective_seconds: Option<u64>,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use archive::SnapshotId;
 use archive::drill::Trigger;
 use archive::target::{RestoreTarget, TARGET_GRAMMAR};
 
@@ -37,12 +38,18 @@ pub struct DrillArgs {
     /// The moment to restore, `random` or `reference`; the newest reference when there is one, else `latest`
     #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = long_help())]
     pub to: Option<DrillTarget>,
+    /// Start from this snapshot instead of the newest one that serves
+    #[arg(long, value_name = "ID")]
+    pub snapshot: Option<SnapshotId>,
     /// Which random moment and which seeded fault: the same seed draws the same ones
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Fresh replica set to restore into; without it a throw-away mongod is started on this machine
     #[arg(long, env = "TIDEMARK_DESTINATION", hide_env_values = true, value_name = "URI")]
     pub destination: Option<String>,
+    /// Wait so long for a destination that is still being made, for example 10m; not at all when absent
+    #[arg(long, value_name = "DURATION", value_parser = parse_seconds, requires = "destination")]
+    pub wait_for_destination: Option<u64>,
     #[command(flatten)]
     pub terraform: TerraformArgs,
     /// Leave what Terraform made; the report names the command that removes it
@@ -69,6 +76,9 @@ pub struct DrillArgs {
     /// Copies of the report go here, too
     #[arg(long, env = "TIDEMARK_REPORT_DIR", value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+    /// Store no report: it is a part of another drill, which reports, and its object with `--json` is all it leaves
+    #[arg(long, requires = "destination", conflicts_with_all = ["report_dir", "sign_key", "drop_after"])]
+    pub unpublished: bool,
     /// minisign secret key that signs the report; its password comes from `TIDEMARK_SIGN_PASSWORD`
     #[arg(long, env = "TIDEMARK_SIGN_KEY", value_name = "FILE")]
     pub sign_key: Option<PathBuf>,

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::ArgPredicate;
+use recovery::kubernetes::ChartToInstall;
+use recovery::{Failure, FailureKind, Result};
+
 #[derive(Debug, Clone, clap::Args)]
 pub struct TerraformArgs {
     /// Have Terraform make the destination: the folder of a root module with the output `restore_contract`
@@ -29,6 +33,25 @@ pub struct TerraformArgs {
     /// For a cluster that Terraform makes
     #[arg(long, env = "KUBECTL", value_name = "PATH", default_value = "kubectl")]
     pub kubectl: PathBuf,
+    /// The chart to install in a cluster that Terraform makes: the folder of `tidemark`, its package, or its address in a registry
+    #[arg(
+        long,
+        value_name = "CHART",
+        requires = "terraform",
+        default_value_if("terraform", ArgPredicate::IsPresent, "charts/tidemark")
+    )]
+    pub chart: Option<PathBuf>,
+    /// The release that is installed there
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "terraform",
+        default_value_if("terraform", ArgPredicate::IsPresent, "tidemark")
+    )]
+    pub helm_release: Option<String>,
+    /// Applied in its namespace before: a file with the Secrets that its values name, for example the archive's credentials
+    #[arg(long, value_name = "FILE", requires = "terraform")]
+    pub manifest: Vec<PathBuf>,
     /// How long to wait until the destination answers
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = super::drill::parse_seconds)]
     pub patience: u64,
@@ -44,9 +67,19 @@ impl TerraformArgs {
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.patience)
     }
+
+    /// What is installed where Terraform makes a cluster.
+    pub fn chart(&self) -> Result<ChartToInstall> {
+        let (Some(chart), Some(release)) = (self.chart.clone(), self.helm_release.clone()) else {
+            return Err(Failure::new(FailureKind::Usage, "no chart is named")
+                .at("the command line")
+                .then("--chart charts/tidemark"));
+        };
+        Ok(ChartToInstall { chart, release, manifests: self.manifest.clone() })
+    }
 }
 
-fn parse_variable(text: &str) -> Result<String, String> {
+fn parse_variable(text: &str) -> std::result::Result<String, String> {
     match text.split_once('=') {
         Some((name, _)) if !name.trim().is_empty() => Ok(text.to_owned()),
         _ => Err(format!("`{text}` is not NAME=VALUE")),

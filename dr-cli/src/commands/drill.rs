@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use archive::coverage::Coverage;
 use archive::drill::{DrillReport, Evidence, SelectionRule, Verdict, VerdictReason, random_moment};
@@ -63,7 +64,10 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
     }
     // Everything that is named is looked at before anything is begun.
     let key = args.sign_key.as_deref().map(signing_key).transpose()?;
-    let (queries, evidence) = args.queries.as_deref().map(read_queries).transpose()?.unwrap_or_default();
+    let (queries_text, queries, evidence) = match args.queries.as_deref().map(read_queries).transpose()? {
+        Some((text, queries, evidence)) => (Some(text), queries, vec![evidence]),
+        None => (None, Vec::new(), Vec::new()),
+    };
     if let Some(folder) = &args.report_dir {
         std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     }
@@ -72,7 +76,7 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
     let reader = context.open().await?;
     let lineage = context.lineage(&reader).await?.lineage;
     let choice = choose(&reader, &lineage, args.to.as_ref(), seed).await?;
-    let plan = plan::make(&reader, &lineage, &choice.target, None).await?;
+    let plan = plan::make(&reader, &lineage, &choice.target, args.snapshot.as_ref()).await?;
     let chosen = format!("Drill to {} ({}), seed {seed}", choice.target, choice.requested);
     let run = if is_made {
         let mut run = terraform::begin(context, &args.terraform, "drill").await?;
@@ -91,15 +95,26 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
     }
     let place = match (given, &run) {
         (Some(place), _) => place,
-        (None, Some(run)) => Place::Made { run: Arc::clone(run), keep: args.keep, patience: args.terraform.patience() },
+        (None, Some(run)) => Place::Made {
+            run: Arc::clone(run),
+            keep: args.keep,
+            patience: args.terraform.patience(),
+            chart: args.terraform.chart()?,
+        },
         (None, None) => return Err(Failure::new(FailureKind::Unexpected, "the drill has no place")),
     };
+    if let (Some(seconds), Some(destination)) = (args.wait_for_destination, &args.destination) {
+        let at_most = Duration::from_secs(seconds);
+        recovery::wait_for_destination(destination, at_most, context.progress.as_ref()).await?;
+    }
     let options = DrillOptions {
         place,
         rule: choice.rule,
         requested: choice.requested,
         seed,
         queries,
+        queries_text,
+        is_part: args.unpublished,
         connections: usize::from(args.connections),
         recovery_point_objective_seconds: args.rpo,
         recovery_time_objective_seconds: args.rto,
@@ -120,7 +135,11 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
         drilled.failure = Some(run.lock().await.explain(failure));
     }
     let documents = Documents::of(&drilled.report, key.as_ref())?;
-    let stored = drill::publish(&reader, &drilled.report, &documents).await;
+    let stored = if args.unpublished {
+        Ok(Vec::new())
+    } else {
+        drill::publish(&reader, &drilled.report, &documents).await
+    };
     let files = match &args.report_dir {
         Some(folder) => write_copies(folder, &drilled.report, &documents),
         None => Ok(Vec::new()),
@@ -243,7 +262,8 @@ fn read(path: &Path, option: &str) -> Result<String> {
     })
 }
 
-fn read_queries(path: &Path) -> Result<(Vec<queries::Query>, Vec<Evidence>)> {
+/// Their text, the queries, and what the report says of the file.
+fn read_queries(path: &Path) -> Result<(String, Vec<queries::Query>, Evidence)> {
     let text = read(path, "--queries")?;
     let evidence = Evidence {
         name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -256,7 +276,7 @@ fn read_queries(path: &Path) -> Result<(Vec<queries::Query>, Vec<Evidence>)> {
             .because("each [[query]] has a namespace, a filter or pipeline, and count or documents")
             .then("docs/drills.md shows some")
     })?;
-    Ok((queries, vec![evidence]))
+    Ok((text, queries, evidence))
 }
 
 fn signing_key(path: &Path) -> Result<SigningKey> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use archive::plan::RestorePlan;
-use recovery::kubernetes::{Cluster, Installation, Recovery, Tools, values};
+use recovery::kubernetes::{Recovery, Tools, carry_out};
 use recovery::terraform::{
     Contract, RunOptions, RunPhase, RunSummary, TerraformRun, default_parent, find_terraform, looks_secret,
 };
@@ -182,41 +182,16 @@ async fn restore_in_cluster(
     plan: &RestorePlan,
     args: &RestoreArgs,
 ) -> Result<Report> {
-    let refuse = |what: &str, next: &str| {
-        Err(Failure::new(FailureKind::Usage, what).at(run.record().root.display().to_string()).then(next))
-    };
-    if !contract.chart.install {
-        return refuse(
-            "the place is a cluster, and its contract does not want the chart installed",
-            "install_chart = true; or install a set there and name it with --destination",
-        );
-    }
-    let (Some(chart), Some(release)) = (&args.chart, &args.helm_release) else {
-        return refuse("no chart is named", "--chart charts/tidemark");
-    };
+    let (chart, patience) = (args.terraform.chart()?, args.terraform.patience());
     let recovery = Recovery::of(plan, usize::from(args.connections), args.verify_first, args.release);
-    let installation = Installation {
-        chart: chart.clone(),
-        manifests: args.manifest.clone(),
-        values: values(contract.chart.values.as_ref(), &recovery),
-    };
-    let (kubeconfig, told) = (run.file("kubeconfig"), run.file("values.json"));
-    let progress = || Arc::clone(&context.progress);
-    let cluster = Cluster::of(contract, run.tools(), release, &kubeconfig, progress(), context.interrupt.clone())?;
-    let patience = args.terraform.patience();
-    run.measure("wait for cluster", cluster.wait(patience)).await?;
-    let manifests = run.manifests().await?;
-    run.note_installed(Some(cluster.at().clone()))?;
-    run.mark(RunPhase::Restoring)?;
-    run.measure("install chart", cluster.install(&installation, &manifests, &told)).await?;
-    let result = run.measure("restore", cluster.restored(patience)).await?;
+    let result = carry_out(run, contract, &chart, &recovery, patience, Arc::clone(&context.progress)).await?;
     if let Some(failure) = result.failure {
         return Err(failure);
     }
     run.mark(RunPhase::Restored)?;
     let text = facts(&[
         ("target", format!("{}, snapshot {}", recovery.to, recovery.snapshot)),
-        ("restored", format!("release {release} in namespace {}", cluster.at().namespace)),
+        ("restored", format!("release {} in namespace {}", chart.release, contract.namespace.as_deref().unwrap_or_default())),
     ]);
     Ok(conclude(run, Report::new(&result.fields, text)?, result.has_findings))
 }

@@ -21,13 +21,14 @@ use super::facts::{drill_id, earlier_drill, is_proven, loss_seconds, own_digest,
 use super::overlay::Overlay;
 use super::stopwatch::{self, Stopwatch, now};
 use super::throwaway::{ThrowawayServer, leftovers};
-use super::{DrillOptions, Drilled, Place, clean_up, compare, keys, queries, surroundings, validate};
+use super::{DrillOptions, Drilled, Place, clean_up, compare, in_cluster, keys, queries, surroundings, validate};
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::holds::{ProtectionGuard, protect};
+use crate::kubernetes::carry_out;
 use crate::progress::{Progress, Unit};
 use crate::restore::{RestoreOptions, RestoreReport, predict_seconds, require_fresh, restore};
-use crate::terraform::{RunPhase, TerraformRun};
+use crate::terraform::{Contract, RunPhase, TerraformRun};
 
 const RECORD_LIMIT: usize = 16 * 1024 * 1024;
 /// Earlier drills that a report shows.
@@ -145,7 +146,10 @@ impl Practice {
     }
 
     pub async fn run(&mut self) -> Result<()> {
-        let uri = self.provision().await?;
+        let uri = match self.provision().await? {
+            Provisioned::Destination(uri) => uri,
+            Provisioned::Cluster(contract) => return self.have_it_practised(&contract).await,
+        };
         let Place::Made { run, .. } = &self.options.place else { return self.practise(&uri).await };
         let interrupt = run.lock().await.interrupt();
         // Terraform is at rest now: nothing is lost when the rest is cut short.
@@ -153,6 +157,22 @@ impl Practice {
             practised = self.practise(&uri) => practised,
             () = interrupt.asked() => Err(interrupt.failure()),
         }
+    }
+
+    /// In a cluster that nothing outside can open a connection to, a Job of the chart practises and prints what it found.
+    async fn have_it_practised(&mut self, contract: &Contract) -> Result<()> {
+        let Place::Made { run, patience, chart, .. } = &self.options.place else {
+            return Err(Failure::new(FailureKind::Unexpected, "a cluster that nobody made"));
+        };
+        let (run, patience, chart) = (Arc::clone(run), *patience, chart.clone());
+        let recovery = in_cluster::recovery(&self.plan, &self.options);
+        let mut run = run.lock().await;
+        let done = carry_out(&mut run, contract, &chart, &recovery, patience, Arc::clone(&self.progress)).await;
+        let mut phases = run.take_phases();
+        let job = if done.is_ok() { phases.pop() } else { None };
+        self.report.phases.extend(phases);
+        let (ours, passed) = (in_cluster::report(done?)?, self.declared.whole_seconds());
+        in_cluster::adopt(&mut self.report, ours, job, passed)
     }
 
     async fn practise(&mut self, uri: &str) -> Result<()> {
@@ -164,12 +184,11 @@ impl Practice {
         Ok(())
     }
 
-    /// The connection string of the destination.
-    async fn provision(&mut self) -> Result<String> {
+    async fn provision(&mut self) -> Result<Provisioned> {
         let (mongod, parent) = match &self.options.place {
             Place::Given { uri, .. } => {
                 require_fresh(uri).await?;
-                return Ok(uri.clone());
+                return Ok(Provisioned::Destination(uri.clone()));
             }
             Place::Throwaway { mongod, parent } => (mongod.clone(), parent.clone()),
             Place::Made { run, patience, .. } => {
@@ -177,9 +196,9 @@ impl Practice {
                 let mut run = run.lock().await;
                 let made = make(&mut run, patience).await;
                 self.report.phases.extend(run.take_phases());
-                let uri = made?;
+                let made = made?;
                 self.event(format!("Terraform made the destination, run {}", run.record().run));
-                return Ok(uri);
+                return Ok(made);
             }
         };
         self.progress.phase("provision", None, Unit::Items);
@@ -190,7 +209,7 @@ impl Practice {
         let event = format!("throw-away mongod started on {}", server.host());
         let uri = server.uri();
         self.event(event);
-        Ok(uri)
+        Ok(Provisioned::Destination(uri))
     }
 
     async fn restore(&mut self, destination_uri: String) -> Result<RestoreReport> {
@@ -271,7 +290,7 @@ impl Practice {
             self.report.phases.push(watch.stop(asked.as_ref().err()));
             asked?;
         }
-        if !matches!(self.options.place, Place::Given { .. }) {
+        if self.options.is_part || !matches!(self.options.place, Place::Given { .. }) {
             let written = try_to_write(&destination).await;
             self.report.usability.push(written);
         }
@@ -359,6 +378,9 @@ impl Practice {
                     cost: None,
                 },
             },
+            (Place::Given { .. }, _) if self.options.is_part => {
+                CleanUp { outcome: Some(Outcome::Skipped), ..CleanUp::default() }
+            }
             (Place::Given { drop_after: false, .. }, _) => {
                 self.event("the restored data stays in the destination that was given".to_owned());
                 CleanUp { outcome: Some(Outcome::Skipped), ..CleanUp::default() }
@@ -432,11 +454,22 @@ impl Practice {
     }
 }
 
-/// Has Terraform make the place, and waits until it takes writes. The connection string of the destination.
-async fn make(run: &mut TerraformRun, patience: Duration) -> Result<String> {
+/// What is there to restore into.
+enum Provisioned {
+    /// Its connection string.
+    Destination(String),
+    /// Where the chart goes.
+    Cluster(Box<Contract>),
+}
+
+/// Has Terraform make the place; one that is reached from here takes writes when this returns.
+async fn make(run: &mut TerraformRun, patience: Duration) -> Result<Provisioned> {
     let contract = run.apply().await?;
+    if contract.cluster.is_some() {
+        return Ok(Provisioned::Cluster(Box::new(contract)));
+    }
     let uri = contract.over_the_wire(&run.record().root)?;
     run.wait_for(&uri, patience).await?;
     run.mark(RunPhase::Restoring)?;
-    Ok(uri)
+    Ok(Provisioned::Destination(uri))
 }

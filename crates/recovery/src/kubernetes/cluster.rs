@@ -133,16 +133,16 @@ impl Cluster {
         self.helm(arguments).await.map(drop)
     }
 
-    /// Waits for the Job of the restore. `patience`: until its pod runs.
-    pub async fn restored(&self, patience: Duration) -> Result<JobResult> {
+    /// Waits for the Job that runs `command` (`restore` or `drill`). `patience`: until its pod runs.
+    pub async fn done(&self, command: &str, patience: Duration) -> Result<JobResult> {
         let selector = format!("app.kubernetes.io/component=restore,app.kubernetes.io/instance={}", self.at.release);
         let (started, mut told) = (Instant::now(), Instant::now());
         loop {
             self.interrupt.check()?;
             let jobs = self.list("jobs", &selector).await?;
             match standing(&jobs) {
-                Standing::Complete { name } => return self.result_of(&name, None).await,
-                Standing::Failed { name, reason } => return self.result_of(&name, Some(reason)).await,
+                Standing::Complete { name } => return self.result_of(&name, command, None).await,
+                Standing::Failed { name, reason } => return self.result_of(&name, command, Some(reason)).await,
                 Standing::Missing if started.elapsed() >= patience => {
                     return Err(self.failure("the release has no Job that restores", String::new()));
                 }
@@ -151,7 +151,7 @@ impl Cluster {
                     let obstacle = obstacle(&self.list("pods", &format!("job-name={name}")).await?);
                     if told.elapsed() >= TOLD_EVERY {
                         told = Instant::now();
-                        let state = obstacle.as_deref().unwrap_or("restoring");
+                        let state = obstacle.as_deref().unwrap_or("at work");
                         self.progress.note(&format!("job {name} in namespace {}: {state}", self.at.namespace));
                     }
                     if let Some(obstacle) = obstacle.filter(|_| started.elapsed() >= patience) {
@@ -163,7 +163,7 @@ impl Cluster {
         }
     }
 
-    async fn result_of(&self, job: &str, failed: Option<String>) -> Result<JobResult> {
+    async fn result_of(&self, job: &str, command: &str, failed: Option<String>) -> Result<JobResult> {
         let pods = self.list("pods", &format!("job-name={job}")).await?;
         let mut pods: Vec<&Value> = pods["items"].as_array().into_iter().flatten().collect();
         pods.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned());
@@ -171,7 +171,7 @@ impl Cluster {
         let logs = self
             .kubectl(["--namespace", &self.at.namespace, "logs", &pod, "--container", "restore", "--tail", "-1"], None)
             .await;
-        let found = logs.as_deref().ok().and_then(result);
+        let found = logs.as_deref().ok().and_then(|logs| result(logs, command));
         match (found, failed) {
             (Some(found), _) => Ok(found),
             (None, Some(reason)) => {

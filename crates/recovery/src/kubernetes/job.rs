@@ -1,4 +1,4 @@
-//! What the Job of a restore says: how it stands, and the object that its `dr-cli restore --json` printed.
+//! What the Job of a restore says: how it stands, and the object that its `dr-cli restore --json` (or `drill`) printed.
 
 use serde_json::{Map, Value};
 
@@ -55,16 +55,16 @@ pub fn obstacle(pods: &Value) -> Option<String> {
 /// What the restore in the Job gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobResult {
-    /// As in `dr-cli restore --json`, without what every command has.
+    /// As the command prints them with `--json`, without what every command has.
     pub fields: Map<String, Value>,
     pub has_findings: bool,
     pub failure: Option<Failure>,
 }
 
 /// The object in the logs of the Job's last pod; log lines stand before it.
-pub fn result(logs: &str) -> Option<JobResult> {
+pub fn result(logs: &str, command: &str) -> Option<JobResult> {
     let objects = logs.lines().rev().filter(|line| line.starts_with('{'));
-    let is_ours = |object: &Value| object["schema"] == 1 && object["command"] == "restore";
+    let is_ours = |object: &Value| object["schema"] == 1 && object["command"] == command;
     let Value::Object(mut fields) = objects.filter_map(|line| serde_json::from_str(line).ok()).find(is_ours)? else {
         return None;
     };
@@ -106,17 +106,18 @@ mod tests {
     #[test]
     fn the_result_is_the_last_object_and_its_failure_keeps_its_kind() {
         let logs = "{\"schema\":1,\"command\":\"other\"}\n{\"schema\":1,\"command\":\"restore\",\"outcome\":\"findings\",\"exit_code\":10,\"error\":null,\"slices\":3}\nafter\n";
-        let done = result(logs).unwrap();
+        let done = result(logs, "restore").unwrap();
+        assert_eq!(result(logs, "drill"), None);
         assert!(done.has_findings && done.failure.is_none());
         assert_eq!(Value::Object(done.fields), json!({ "slices": 3 }));
         let logs = json!({ "schema": 1, "command": "restore", "outcome": "refused", "exit_code": 9,
             "error": { "kind": "unsafe", "what": "not empty", "where": "h", "cause": "c", "next": "n" } });
-        let failure = result(&logs.to_string()).unwrap().failure.unwrap();
+        let failure = result(&logs.to_string(), "restore").unwrap().failure.unwrap();
         assert_eq!(
             (failure.kind, failure.what.as_str(), failure.next.as_str()),
             (FailureKind::Unsafe, "not empty", "n")
         );
-        assert_eq!(result("no object\n{broken"), None);
+        assert_eq!(result("no object\n{broken", "restore"), None);
     }
 
     #[test]

@@ -12,6 +12,16 @@ pub struct Recovery {
     pub connections: usize,
     pub verify_first: bool,
     pub release: bool,
+    /// It drills instead, and prints its report.
+    pub drill: Option<JobDrill>,
+}
+
+/// What a drill in a Job is told besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobDrill {
+    pub seed: u64,
+    /// The text of `--queries`.
+    pub queries: Option<String>,
 }
 
 impl Recovery {
@@ -27,7 +37,13 @@ impl Recovery {
             connections,
             verify_first,
             release,
+            drill: None,
         }
+    }
+
+    /// The command whose object the Job prints.
+    pub fn command(&self) -> &'static str {
+        if self.drill.is_some() { "drill" } else { "restore" }
     }
 }
 
@@ -46,6 +62,11 @@ pub fn values(of_contract: Option<&Value>, recovery: &Recovery) -> Value {
         ("release", json!(recovery.release)),
     ] {
         told.insert(name.to_owned(), value);
+    }
+    if let Some(drill) = &recovery.drill {
+        // As a text: a chart's numbers are doubles, and a seed has all 64 bits.
+        let (seed, queries) = (drill.seed.to_string(), drill.queries.as_deref().unwrap_or_default());
+        told.insert("drill".to_owned(), json!({ "enabled": true, "seed": seed, "queries": queries }));
     }
     Value::Object(values)
 }
@@ -74,6 +95,7 @@ mod tests {
             connections: 4,
             verify_first: false,
             release: true,
+            drill: Some(JobDrill { seed: u64::MAX, queries: Some("[[query]]".to_owned()) }),
         }
     }
 
@@ -100,8 +122,13 @@ mod tests {
         let schema: Value =
             serde_json::from_str(include_str!("../../../../charts/mongodb/values.schema.json")).unwrap();
         let told = values(None, &recovery());
+        let known = &schema["properties"]["recovery"]["properties"];
         for name in told["mongodb"]["recovery"].as_object().unwrap().keys() {
-            assert!(!schema["properties"]["recovery"]["properties"][name].is_null(), "{name}");
+            assert!(!known[name].is_null(), "{name}");
+        }
+        for (name, value) in told["mongodb"]["recovery"]["drill"].as_object().unwrap() {
+            assert!(!known["drill"]["properties"][name].is_null(), "{name}");
+            assert_eq!(known["drill"]["properties"][name]["type"], if value.is_string() { "string" } else { "boolean" });
         }
     }
 }

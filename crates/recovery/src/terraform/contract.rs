@@ -69,9 +69,15 @@ impl Contract {
         Ok(contract)
     }
 
-    /// The connection string, where the destination is reached from here.
+    /// The connection string, where the destination is reached from here; else it is in `cluster`.
     pub fn over_the_wire(&self, root: &Path) -> Result<String> {
-        self.destination_uri.clone().ok_or_else(|| out_of_reach(root))
+        let none = || refusal(format!("the output {OUTPUT} cannot be used: it names no destination_uri"), root);
+        self.destination_uri.clone().ok_or_else(none)
+    }
+
+    /// Where the place is a cluster, only the chart brings a set into it.
+    pub fn require_chart(&self, root: &Path) -> Result<()> {
+        if self.chart.install { Ok(()) } else { Err(without_chart(root)) }
     }
 
     fn check(&self, root: &Path) -> Result<()> {
@@ -105,10 +111,10 @@ pub fn check_version(found: Option<&Value>, root: &Path) -> Result<()> {
     }
 }
 
-pub fn out_of_reach(root: &Path) -> Failure {
-    refusal("the place is in a cluster, which a drill cannot reach from here".to_owned(), root)
-        .because("a drill compares what came back over a connection of its own; the contract has no destination_uri")
-        .then("dr-cli restore --terraform restores there; dr-cli drill --destination in a pod of the cluster compares")
+pub fn without_chart(root: &Path) -> Failure {
+    refusal("the place is a cluster, and its contract does not want the chart installed".to_owned(), root)
+        .because("nothing else would bring a replica set into it, and none can be reached from here")
+        .then("install_chart = true; or install a set there and name it with --destination")
 }
 
 pub fn missing(root: &Path) -> Failure {

@@ -66,7 +66,7 @@ mod tests {
     }
 
     fn planned(changes: Vec<Change>) -> PlannedChanges {
-        PlannedChanges { changes, contract: Announced::Missing, is_in_cluster: false }
+        PlannedChanges { changes, contract: Announced::Missing, is_without_set: false }
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub enum Announced {
 pub struct PlannedChanges {
     pub changes: Vec<Change>,
     pub contract: Announced,
-    /// It is known that the contract will have no `destination_uri`.
-    pub is_in_cluster: bool,
+    /// It is known that the contract will have no `destination_uri`, and that the chart is not to be installed.
+    pub is_without_set: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,13 +68,16 @@ impl PlannedChanges {
             actions: listed.change.actions,
         });
         let contract = &shown.output_changes[OUTPUT];
+        let unknown = &contract["after_unknown"];
         let is_known = contract["after"].is_object()
-            && contract["after_unknown"] != true
-            && contract["after_unknown"]["destination_uri"] != true;
+            && ![unknown, &unknown["destination_uri"], &unknown["chart"], &unknown["chart"]["install"]]
+                .contains(&&Value::Bool(true));
         Ok(Self {
             changes: changes.collect(),
             contract: announced(&shown.output_changes),
-            is_in_cluster: is_known && contract["after"]["destination_uri"].is_null(),
+            is_without_set: is_known
+                && contract["after"]["destination_uri"].is_null()
+                && contract["after"]["chart"]["install"] == false,
         })
     }
 
@@ -129,10 +132,17 @@ mod tests {
         assert_eq!(planned.changes[1].id.as_deref(), Some("7"));
         assert_eq!(planned.changes.len(), 3, "what is only looked up is no change");
         assert_eq!(planned.contract, Announced::Version(json!(1)));
-        assert!(planned.creates().next().is_some() && planned.is_in_cluster);
-        let over_the_wire = json!({ "output_changes": { "restore_contract": { "after": {}, "after_unknown": { "destination_uri": true } } } });
-        assert!(!PlannedChanges::of(&over_the_wire).unwrap().is_in_cluster);
-        assert!(!PlannedChanges::of(&json!({})).unwrap().is_in_cluster);
+        let is_without_set = |after: Value, unknown: Value| {
+            let contract = json!({ "after": after, "after_unknown": unknown });
+            let shown = json!({ "output_changes": { "restore_contract": contract } });
+            PlannedChanges::of(&shown).unwrap().is_without_set
+        };
+        let bare = || json!({ "chart": { "install": false } });
+        assert!(is_without_set(bare(), json!({})));
+        assert!(!is_without_set(bare(), json!({ "destination_uri": true })));
+        assert!(!is_without_set(json!({}), json!({ "chart": { "install": true } })));
+        assert!(!is_without_set(json!({ "chart": { "install": true } }), json!({})));
+        assert!(!is_without_set(bare(), json!(true)));
     }
 
     #[test]

@@ -174,8 +174,8 @@ impl TerraformRun {
             // The outputs will tell.
             Announced::Missing | Announced::Unknown => {}
         }
-        if self.record.command == "drill" && planned.is_in_cluster {
-            return Err(contract::out_of_reach(&self.record.root));
+        if planned.is_without_set {
+            return Err(contract::without_chart(&self.record.root));
         }
         self.record.plan_sha256 = Some(digest);
         self.record.planned.extend(planned.creates().map(str::to_owned));
