@@ -279,6 +279,17 @@ async fn a_destination_that_was_given_keeps_what_was_restored_unless_told_otherw
     ensure!(dropped["report"]["clean_up"]["outcome"] == "passed", "{dropped}");
     let differences = untouched.diff(&scenario::moment_of(&set.client()).await?.state);
     ensure!(differences.is_empty(), "{differences:#?}");
+
+    // For another drill, which reports, as the chart's Job does it.
+    let reports = archive.keys(|key| matches!(key, archive::layout::ObjectKey::Drill { .. }))?;
+    let snapshot = kept["report"]["recovery_point"]["snapshot"].as_str().context("a snapshot")?;
+    let set = destination().await?;
+    let uri = set.uri();
+    let part = ["--to", &at, "--destination", &uri, "--yes", "--unpublished", "--snapshot", snapshot];
+    let part = drills.ends(archive, &[&part[..], &["--wait-for-destination", "1m"]].concat(), 10).await?;
+    ensure!(part["stored"] == serde_json::json!([]) && part["verdict"] == "PASS_WITH_FINDINGS", "{part}");
+    ensure!(part["report"]["usability"][0]["outcome"] == "passed", "it is thrown away, so it is written to: {part}");
+    ensure!(archive.keys(|key| matches!(key, archive::layout::ObjectKey::Drill { .. }))? == reports);
     Ok(())
 }
 
