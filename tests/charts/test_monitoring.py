@@ -98,7 +98,7 @@ class Monitoring(unittest.TestCase):
         config = helm.look(helm.render("monitoring", PLAIN), "ConfigMap/r-monitoring-prometheus data/prometheus.yml/|yaml")
         documents = helm.render("tidemark")
         kinds = {"mongodb": "StatefulSet/r-mongodb", "tidemark-node": "DaemonSet/r-tidemark-node", "orders-api": "Deployment/r-orders-api"}
-        for job in config["scrape_configs"]:
+        for job in (job for job in config["scrape_configs"] if "kubernetes_sd_configs" in job):
             name, container, port = job["relabel_configs"][0]["regex"].split(";")
             with self.subTest(job=job["job_name"]):
                 template = helm.look(documents, f"{kinds[name]} spec/template")
