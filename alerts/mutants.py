@@ -48,8 +48,14 @@ def resting_on(rule, rules):
     return set().union(*(resting_on(other, rules) for other in above))
 
 
+def length(entry):
+    _, case = entry
+    return cases.samples_until_the_end(case, case.get("interval", "1m"))
+
+
 def noticed(alerts, rules, folder):
-    for _, case in cases.cases():
+    # Short ones first: most guards are missed within an hour, and some cases last for days.
+    for _, case in sorted(cases.cases(), key=length):
         if alerts & (cases.firing(case) | set(case.get("silent", []))):
             path = folder / "case.yaml"
             path.write_text(yaml.safe_dump(cases.promtool_file(case, rules, dict.fromkeys(cases.firing(case), ()))))
