@@ -12,6 +12,8 @@ A case:
         9m: [MongodDown critical]
       silent: [ReplsetNoPrimary]      # alerts for which this case is a trap
       without: [replset]              # labels that no alert can have here
+      labels:                         # that an alert has here, whenever it fires
+        MongodDown: {replset: rs0}
 
 In braces A, B and C are three sidecars (several letters: a series for each), R is the replica set; anything else stands
 for itself. `1x5` is 1 and five times more.
@@ -101,6 +103,9 @@ def promtool_file(case, rules, described):
         for alert, label in sorted({(entry.split()[0], label) for entry in expected for label in described[entry.split()[0]]
                                     if label not in case.get("without", [])}):
             query = f'ALERTS{{alertstate="firing",alertname="{alert}",{label}=""}}'
+            tests.append({"expr": query, "eval_time": at, "exp_samples": []})
+        for alert, label, value in ((alert, *one) for alert, labels in case.get("labels", {}).items() for one in labels.items()):
+            query = f'ALERTS{{alertstate="firing",alertname="{alert}",{label}!="{value}"}}'
             tests.append({"expr": query, "eval_time": at, "exp_samples": []})
     group = {"name": case["name"], "interval": interval, "input_series": series, "promql_expr_test": tests}
     # Otherwise promtool may evaluate an alert before the recording that it rests on.

@@ -47,7 +47,8 @@ def metrics():
         found[name] = Metric(name, kind, tuple(labels.split(", ")) if labels else (), unit, SIDECAR)
     for name, kind, labels in re.findall(r"^\| `(tidemark_\w+)` \| (\w+) \|([^|]*)\|", page("slow-queries.md"), re.M):
         served_by = AGENT if "—" in labels or name == "tidemark_build_info" else POD_LOG
-        unit = next((unit for unit in ("seconds", "bytes") if re.search(rf"_{unit}(_total)?$", name)), "")
+        endings = {"instant": "_timestamp_seconds", "seconds": "_seconds(_total)?", "bytes": "_bytes(_total)?"}
+        unit = next((unit for unit, ending in endings.items() if re.search(rf"{ending}$", name)), "")
         # Both serve tidemark_build_info; as of the sidecar it has labels of its target like any other.
         found.setdefault(name, Metric(name, kind, tuple(re.findall(r"`(\w+)`", labels)), unit, served_by))
     return found

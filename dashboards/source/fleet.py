@@ -53,7 +53,7 @@ FINE = Row(
             f"count({CRITICAL}) or {WATCHED}",
             steps=rising(red=1),
             unknown=NO_RULES,
-            alerts=("TidemarkWatchdog",),
+            alerts=("TidemarkWatchdog", "RuleEvaluationFailing"),
             empty="the rules are not loaded",
         ),
         stat(

@@ -454,7 +454,14 @@ WORK = Row(
             alerts=("InitialSyncFailing",),
             within=ONE_TARGET,
         ),
-        graph("Uptime", "A drop is a restart.", (("tidemark_mongod_uptime_seconds", TARGET),), "s", within=ONE_TARGET),
+        graph(
+            "Uptime",
+            "A drop is a restart.",
+            (("tidemark_mongod_uptime_seconds", TARGET),),
+            "s",
+            alerts=("MongodRestarting",),
+            within=ONE_TARGET,
+        ),
     ),
 )
 
