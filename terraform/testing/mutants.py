@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Makes careless edits in copies of the modules and says which of them `terraform test` does not notice (exit code 1).
 
-PYTHONPATH=terraform/testing TERRAFORM_MIRROR=… terraform/testing/mutants.py [MODULE]
+PYTHONPATH=terraform/testing TERRAFORM_MIRROR=… terraform/testing/mutants.py [MODULE]…          the edits below
+                                                 terraform/testing/mutants.py guards [MODULE]…   each validation and condition that refuses something, taken away
 """
 
+import re
 import sys
 
-from harness.workspace import Workspace
+from harness.workspace import TERRAFORM, Workspace
 
 EDITS = [
     ("modules/pure/naming", "main.tf", 'southeast = "se"', 'southeast = "s"'),
@@ -39,7 +41,47 @@ EDITS = [
 ]
 
 
+GUARD = re.compile(r"^( *)(?:validation|precondition|postcondition) \{\n(?:\1  #.*\n)*\1  condition +=", re.M)
+
+
+def guards(chosen):
+    """Every guard of a module that has tests, switched off: as Terraform wants it, the condition still names what it did."""
+    for folder in sorted({file.parent for file in TERRAFORM.glob("modules/*/*/*.tf")}):
+        module = str(folder.relative_to(TERRAFORM))
+        if chosen and module not in chosen:
+            continue
+        for file in sorted(folder.glob("*.tf")):
+            text = file.read_text()
+            for found in GUARD.finditer(text):
+                # The condition ends where the next argument of the block begins.
+                rest = text[found.end() :]
+                end = re.search(rf"^{found[1]}  error_message", rest, re.M).start()
+                yield module, file.name, text[: found.end()] + f" can(\n{rest[:end].strip()}\n) || true\n" + rest[end:], f"{file.name}:{text.count(chr(10), 0, found.start()) + 1}"
+
+
+def without_guards(chosen):
+    survivors = []
+    with Workspace("modules/pure/naming", providers=False) as first:
+        for module, name, mutated, where in guards(chosen):
+            work = first.beside(module)
+            work.providers = not module.startswith(("modules/pure/", "modules/local/"))
+            file = work.folder / name
+            text = file.read_text()
+            file.write_text(mutated)
+            # A mutant that is not valid fails, too, and would look noticed.
+            if work.init().run("validate", "-no-color", check=False).returncode:
+                sys.exit(f"{module}/{where}: not valid when switched off, which proves nothing")
+            failed = work.test().returncode != 0
+            file.write_text(text)
+            print("noticed " if failed else "SURVIVED", module, where, flush=True)
+            if not failed:
+                survivors.append(where)
+    return 1 if survivors else 0
+
+
 def main(chosen):
+    if chosen and chosen[0] == "guards":
+        return without_guards(chosen[1:])
     survivors = []
     with Workspace("modules/pure/naming", providers=False) as first:
         for module, name, before, after in EDITS:
