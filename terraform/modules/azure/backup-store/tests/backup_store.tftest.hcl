@@ -206,3 +206,23 @@ run "changes_of_protection_are_told" {
     error_message = "Who takes retention, a lock or a container away is heard."
   }
 }
+
+run "what_azure_would_not_take_is_refused" {
+  command = plan
+  variables {
+    account_name     = "acme-archive"
+    retention_days   = 0
+    soft_delete_days = 3
+    cool_after_days  = 7
+    tenants          = { "Shop_1" = {} }
+  }
+  expect_failures = [var.account_name, var.retention_days, var.soft_delete_days, var.cool_after_days, var.tenants]
+}
+
+run "a_tenant_is_retained_for_a_day_at_least" {
+  command = plan
+  variables {
+    tenants = { shop = { retention_days = 0 } }
+  }
+  expect_failures = [var.tenants]
+}
