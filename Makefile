@@ -76,7 +76,7 @@ $(orders_api)/node_modules/.package-lock.json: $(orders_api)/package-lock.json
 
 test-terraform:  ## Terraform without a cloud: every module and root against the real schemas, plans by policy, roles judged as data, drift
 	@terraform="$$(scripts/fetch-terraform.sh | tail -n 1)" && mirror="$$(scripts/fetch-terraform-mirror.sh | tail -n 1)" && packages="$$(scripts/fetch-jsonschema.sh | tail -n 1)" \
-	 && TERRAFORM="$$terraform" TERRAFORM_MIRROR="$$mirror" PYTHONPATH="terraform/testing:terraform:$$packages" python3 -B -m unittest discover --start-directory terraform/testing/tests $(ARGS)
+	 && TERRAFORM="$$terraform" TERRAFORM_MIRROR="$$mirror" PYTHONPATH="terraform/testing:terraform:$$packages" terraform/testing/run.py $(ARGS)
 
 test-cluster:  ## the cluster harness, without a cluster
 	@cd tests/cluster && python3 -B -m unittest discover --start-directory unit --top-level-directory .

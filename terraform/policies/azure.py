@@ -20,6 +20,7 @@ AZURE = [
     azure_identity.rights_are_on_single_things,
     azure_identity.who_assigns_roles_assigns_named_ones,
     azure_identity.archives_are_written_within_conditions,
+    azure_identity.no_pipeline_writes_the_state_of_what_limits_it,
     azure_identity.trust_is_exact,
     azure_identity.there_are_no_passwords,
 ]

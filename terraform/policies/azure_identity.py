@@ -6,6 +6,8 @@ from policies.look import blocks, of_kind
 
 TOO_MUCH = {"Owner", "User Access Administrator", "Storage Blob Data Owner", "Key Vault Administrator", "Azure Kubernetes Service RBAC Cluster Admin"}
 WHOLE = re.compile(r"(?i)^/subscriptions/[^/]+(/resourceGroups/[^/]+)?$")
+# The account of the states, by the end of its name (modules/pure/naming); a tenant may have a container of any name in the others.
+STATES = re.compile(r"/storageAccounts/[a-z0-9]+st/blobServices/default/containers/([^/]+)$")
 GITHUB = "https://token.actions.githubusercontent.com"
 AUDIENCE = ["api://AzureADTokenExchange"]
 
@@ -49,7 +51,7 @@ def archives_are_written_within_conditions(resources):
     """Custom roles at containers: bound to paths, but for the writer at the archive, behind whom retention stands."""
     for one in of_kind(resources, "azurerm_role_assignment"):
         scope = one.values.get("scope") or ""
-        if "/blobServices/default/containers/" not in scope or scope.endswith("/tfstate"):
+        if "/blobServices/default/containers/" not in scope or STATES.search(scope):
             continue
         if (one.values.get("role_definition_name") or "").startswith("Storage "):
             yield f"{one.address}: a built-in role at a container of backups"
@@ -57,6 +59,17 @@ def archives_are_written_within_conditions(resources):
             yield f"{one.address}: is bound to no path"
         elif one.values.get("condition") and one.values.get("condition_version") != "2.0":
             yield f"{one.address}: its condition is not read"
+
+
+def no_pipeline_writes_the_state_of_what_limits_it(resources):
+    """The bootstrap makes the pipelines and their rights: people write its state, and identities that take outputs of it read."""
+    for one in of_kind(resources, "azurerm_role_assignment"):
+        scope = one.values.get("scope") or ""
+        container = STATES.search(scope)
+        if re.search(r"/storageAccounts/[a-z0-9]+st$", scope):
+            yield f"{one.address}: rights at all containers of states"
+        elif container and container[1] != "tfstate" and one.values.get("principal_type") != "Group" and one.values.get("role_definition_name") != "Storage Blob Data Reader":
+            yield f"{one.address}: could have an administrator apply anything"
 
 
 def trust_is_exact(resources):

@@ -5,6 +5,7 @@ treatment of absent keys follow the IAM user guide, "IAM JSON policy elements: C
 key, a negated one does, and with IfExists each holds. What is not known here is an error, and never silently true.
 """
 
+import functools
 import re
 
 NEGATED = {"StringNotEquals": "StringEquals", "StringNotLike": "StringLike", "ArnNotEquals": "ArnEquals", "ArnNotLike": "ArnLike"}
@@ -16,8 +17,12 @@ def listed(value):
 
 def is_like(pattern, text, ignore_case=False):
     """`*` stands for anything, slashes included, `?` for one character."""
-    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
-    return re.fullmatch(expression, text, re.S | (re.I if ignore_case else 0)) is not None
+    return _expression(pattern, ignore_case).fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=None)
+def _expression(pattern, ignore_case):
+    return re.compile("".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern), re.S | (re.I if ignore_case else 0))
 
 
 def _holds(operator, given, wanted):

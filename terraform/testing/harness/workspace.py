@@ -72,8 +72,22 @@ class Workspace:
         if lines:
             (self.folder / "offline_override.tf").write_text("\n".join(lines))
 
+    def types(self):
+        """Names of the providers' types in this folder, in the modules that it uses and in the mocks of their tests: what the stub has to know."""
+        seen, left, found = set(), [self.folder], set()
+        while left:
+            folder = left.pop()
+            if folder in seen:
+                continue
+            seen.add(folder)
+            for file in [*folder.glob("*.tf"), *folder.glob("tests/*.hcl"), *folder.glob("../mocks/*.hcl")]:
+                text = file.read_text()
+                found |= set(re.findall(r"\b(?:aws|azurerm)_\w+", text))
+                left += [(folder / path).resolve() for path in re.findall(r'^\s*source\s*=\s*"(\.{1,2}/[^"]+)"', text, re.M)]
+        return sorted(found)
+
     def run(self, *arguments, check=True):
-        extra = {"TF_CLI_CONFIG_FILE": configuration() if self.providers else "/dev/null"}
+        extra = {"TF_CLI_CONFIG_FILE": configuration(), "SCHEMA_STUB_TYPES": ",".join(self.types())} if self.providers else {"TF_CLI_CONFIG_FILE": "/dev/null"}
         done = subprocess.run(
             [binary(), f"-chdir={self.folder}", *arguments], env=environment(**extra), stdin=subprocess.DEVNULL, capture_output=True, text=True
         )

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -66,6 +67,24 @@ var objectNesting = map[string]tfprotov6.SchemaObjectNestingMode{
 	"map":    tfprotov6.SchemaObjectNestingModeMap,
 }
 
+// Types that whoever starts the stub is going to use. Terraform reads the whole schema several times in each run, and a web ACL of AWS is ten times as large as all
+// other types together.
+const typesVariable = "SCHEMA_STUB_TYPES"
+
+// only leaves the types of a list with commas; an empty list leaves all.
+func only(schemas map[string]schemaJSON, types string) map[string]schemaJSON {
+	if types == "" {
+		return schemas
+	}
+	kept := map[string]schemaJSON{}
+	for _, name := range strings.Split(types, ",") {
+		if schema, known := schemas[name]; known {
+			kept[name] = schema
+		}
+	}
+	return kept
+}
+
 func readSchema(path string) (*tfprotov6.GetProviderSchemaResponse, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -84,11 +103,12 @@ func readSchema(path string) (*tfprotov6.GetProviderSchemaResponse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider block: %w", err)
 	}
-	resources, err := toProtocol(parsed.Resources)
+	types := os.Getenv(typesVariable)
+	resources, err := toProtocol(only(parsed.Resources, types))
 	if err != nil {
 		return nil, err
 	}
-	dataSources, err := toProtocol(parsed.DataSources)
+	dataSources, err := toProtocol(only(parsed.DataSources, types))
 	if err != nil {
 		return nil, err
 	}

@@ -106,6 +106,33 @@ class Roles(unittest.TestCase):
             allowed = {"s3:GetBucketLocation", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketVersioning"}
             self.assertEqual(self.may(role, action, None), action in allowed, (role, action))
 
+    def test_nobody_asks_or_lists_another_bucket(self):
+        for role, action in itertools.product(ROLES, BUCKET_ACTIONS):
+            for prefix in (None, f"{TENANT}/{LINEAGE}/"):
+                self.assertFalse(iam.is_allowed([self.documents[TENANT][role]], action, "arn:aws:s3:::another", context(action, prefix=prefix)), (role, action))
+        for role, action, key in itertools.product(ROLES, OBJECT_ACTIONS, STORED[:2] + CONTROL[:1] + PINS[:1] + REPORTS):
+            resource = f"arn:aws:s3:::another/{TENANT}/{LINEAGE}/{key}"
+            self.assertFalse(iam.is_allowed([self.documents[TENANT][role]], action, resource, context(action, if_none_match=True)), (role, action, key))
+
+    def test_no_later_grant_makes_a_role_able_to_do_what_it_never_may(self):
+        """Its denials, with a policy beside it that gives everything."""
+        everything = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        locks = ["s3:BypassGovernanceRetention", "s3:PutObjectLegalHold"]
+        never = {
+            "writer": [("s3:DeleteObjectVersion", STORED + CONTROL), ("s3:DeleteObject", STORED + REPORTS), *((action, STORED + CONTROL) for action in locks)],
+            "reader": [(action, STORED + CONTROL) for action in locks],
+            "expirer": [("s3:PutObjectRetention", STORED + CONTROL), *((action, STORED + CONTROL) for action in locks)],
+        }
+        for role, denied in never.items():
+            given = [self.documents[TENANT][role], everything]
+            for action, keys in denied:
+                for tenant, key in itertools.product((TENANT, OTHER), keys):
+                    resource = f"arn:aws:s3:::{BUCKET}/{tenant}/{LINEAGE}/{key}"
+                    self.assertFalse(iam.is_allowed(given, action, resource, context(action)), (role, action, resource))
+            self.assertFalse(iam.is_allowed(given, "s3:PutBucketObjectLockConfiguration", f"arn:aws:s3:::{BUCKET}", context("")), role)
+            self.assertFalse(iam.is_allowed(given, "s3:PutObject", f"arn:aws:s3:::{BUCKET}/{TENANT}/{LINEAGE}/{STORED[1]}", context("s3:PutObject")), f"{role} replaces")
+            self.assertFalse(iam.is_allowed(given, "s3:GetObject", f"arn:aws:s3:::{BUCKET}/{TENANT}/{LINEAGE}/{STORED[1]}", context("s3:GetObject", tls=False)), role)
+
     def test_nobody_touches_or_lists_the_prefix_of_another_tenant(self):
         for role, action, key in itertools.product(ROLES, OBJECT_ACTIONS, STORED + CONTROL + PINS + REPORTS):
             for keys in ({"if_none_match": True}, {"creates": False}):
@@ -125,6 +152,9 @@ class Roles(unittest.TestCase):
             for action in ("kms:Decrypt", "kms:GenerateDataKey"):
                 self.assertTrue(iam.is_allowed(document, action, KEY, through))
                 self.assertFalse(iam.is_allowed(document, action, KEY, {}), "straight")
+                for service in ({}, {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}):
+                    context = {name: value for name, value in through.items() if name != "kms:ViaService"} | service
+                    self.assertFalse(iam.is_allowed(document, action, KEY, context), "not through S3")
                 self.assertFalse(iam.is_allowed(document, action, KEY, through | {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::other"}))
                 self.assertFalse(iam.is_allowed(document, action, KEY.replace("key/1", "key/2"), through))
             for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:DisableKey", "kms:CreateGrant"):

@@ -131,6 +131,88 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
+class Drill(unittest.TestCase):
+    """What the job of the weekly drill can do with all that its role has, at the bucket of the archive and elsewhere."""
+
+    ARCHIVE = "arn:aws:s3:::acme-tidemark-prod-euc1-archive"
+    STORED = ["lineage.json", "snapshots/1/manifest.json", "oplog/20260101/x.bson.zst", "gaps/a_b.json", "references/1_1.json"]
+    LEASES = ["control/archiver-lease/heartbeat-1.json", "control/archived.json"]
+    PINS = ["control/pins/drill.json", "control/protect/1.json", "control/freeze.json"]
+
+    @classmethod
+    def setUpClass(cls):
+        prod = environment("prod")
+        made = prod["00-bootstrap"].made
+        [role] = [one.values["name"] for one in made if one.kind == "aws_iam_role" and one.values["name"].endswith("-github-drill")]
+        cls.given = [one for one in made if one.kind in ("aws_iam_role_policy", "aws_iam_role_policy_attachment") and one.values["role"].endswith(role)]
+        cls.documents = [one.document("policy") for one in cls.given if one.kind == "aws_iam_role_policy"]
+        cls.bucket_policy = one_of(prod["30-data"].made, "aws_s3_bucket_policy", "archive").document("policy")
+        cls.key = one_of(prod["30-data"].made, "aws_kms_key", "archive")
+        cls.principal = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+
+    def may(self, action, resource, **keys):
+        context = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3", "s3:ObjectCreationOperation": "true", "aws:PrincipalArn": self.principal}
+        return iam.is_allowed(self.documents, action, resource, context | {name.replace("__", ":"): value for name, value in keys.items()}, self.bucket_policy)
+
+    def objects(self, *keys, tenant="shop"):
+        return [f"{self.ARCHIVE}/{tenant}/rs0-0123/{key}" for key in keys]
+
+    def test_nothing_is_given_but_one_policy(self):
+        self.assertEqual([one.kind for one in self.given], ["aws_iam_role_policy"])
+
+    def test_it_reads_the_archive_of_its_tenant_and_no_other(self):
+        for resource in self.objects(*self.STORED, *self.LEASES, *self.PINS, "drills/1.json"):
+            self.assertTrue(self.may("s3:GetObject", resource), resource)
+            self.assertFalse(self.may("s3:GetObject", resource, aws__SecureTransport="false"))
+        self.assertTrue(self.may("s3:ListBucket", self.ARCHIVE, s3__prefix="shop/rs0-0123/"))
+        for action, resource in itertools.product(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), self.objects(*self.STORED, *self.PINS, "drills/1.json", tenant="bakery")):
+            self.assertFalse(self.may(action, resource, **{"s3__if-none-match": "*"}), (action, resource))
+        for prefix in ("", "bakery/", "shop"):
+            self.assertFalse(self.may("s3:ListBucket", self.ARCHIVE, s3__prefix=prefix), prefix)
+
+    def test_it_writes_new_reports_pins_protections_and_the_freeze_only(self):
+        created = {"s3__if-none-match": "*"}
+        for resource in self.objects("drills/1.json"):
+            self.assertTrue(self.may("s3:PutObject", resource, **created))
+            self.assertFalse(self.may("s3:PutObject", resource), "a report is replaced")
+            self.assertFalse(self.may("s3:DeleteObject", resource))
+        for resource in self.objects(*self.PINS):
+            self.assertTrue(self.may("s3:PutObject", resource) and self.may("s3:DeleteObject", resource), resource)
+        changing = ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention", "s3:PutObjectAcl")
+        for action, resource in itertools.product(changing, self.objects(*self.STORED, *self.LEASES)):
+            self.assertFalse(self.may(action, resource, aws__MultiFactorAuthPresent="true", **created), (action, resource))
+        for action, resource in itertools.product(changing[2:], self.objects(*self.PINS, "drills/1.json")):
+            self.assertFalse(self.may(action, resource, aws__MultiFactorAuthPresent="true", **created), (action, resource))
+
+    def test_its_key_is_that_of_the_archive_through_s3(self):
+        through = {"kms:ViaService": "s3.eu-central-1.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": self.ARCHIVE}
+
+        def may(action, context, key=self.key.values["arn"]):
+            return iam.is_allowed(self.documents, action, key, context, self.key.document("policy"))
+
+        self.assertTrue(may("kms:Decrypt", through))
+        self.assertFalse(may("kms:Decrypt", {}), "straight")
+        self.assertFalse(may("kms:Decrypt", through | {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}))
+        for other in ("arn:aws:s3:::acme-tidemark-prod-euc1-state", "arn:aws:s3:::acme-tidemark-prod-euc1-archive-replica", f"{self.ARCHIVE}/bakery/x"):
+            self.assertFalse(may("kms:Decrypt", through | {"kms:EncryptionContext:aws:s3:arn": other}), other)
+        self.assertFalse(may("kms:Decrypt", through, self.key.values["arn"].replace(ACCOUNT, "999999999999")), "of another account")
+        for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:DisableKey", "kms:CreateGrant", "kms:Encrypt"):
+            self.assertFalse(may(action, through), action)
+
+    def test_it_can_do_nothing_else(self):
+        """Not what any other role of the environment is given, on anything."""
+        grants = [statement for one in Limits.grants() for statement in one["Statement"]]
+        for name, layer in (("this", "40-platform"), ("this", "00-bootstrap")):
+            for one in environment("prod")[layer].made:
+                if (one.kind, one.name) == ("aws_iam_role_policy", name) and "-github-drill" not in one.values["role"]:
+                    grants += [statement for statement in one.document("policy")["Statement"] if statement["Effect"] == "Allow"]
+        actions = {action for statement in grants for action in listed(statement["Action"])} | {"sts:AssumeRole", "ec2:RunInstances", "iam:CreateUser", "secretsmanager:GetSecretValue"}
+        self.assertGreater(len(actions), 180)
+        for action in sorted(actions):
+            for resource in ("*", "arn:aws:s3:::acme-tidemark-prod-euc1-state/10-network.tfstate", "arn:aws:s3:::acme-tidemark-prod-euc1-archive-replica/shop/x"):
+                self.assertFalse(self.may(action, resource, **{"s3__prefix": "shop/", "s3__if-none-match": "*"}), (action, resource))
+
+
 class Limits:
     """The roles of pipelines as they are at worst: with a policy that gives everything, their own, and the boundary."""
 
@@ -170,7 +252,7 @@ class Trust(unittest.TestCase):
 
     def test_a_pipeline_gets_the_role_of_its_job_and_no_other(self):
         made = environment("prod")["00-bootstrap"].made
-        roles = {role: one_of(made, "aws_iam_role", "this", role).document("assume_role_policy") for role in ("plan", "apply", "push")}
+        roles = {role: one_of(made, "aws_iam_role", "this", role).document("assume_role_policy") for role in ("plan", "apply", "push", "drill")}
         repository = "repo:example/tidemark"
         jobs = {
             **{f"{repository}:environment:{name}": {role} for role, name in workflows.environments("aws", "prod").items()},
@@ -179,6 +261,8 @@ class Trust(unittest.TestCase):
             f"{repository}:ref:refs/heads/feature": set(),
             f"{repository}:environment:aws-prod-2": set(),
             f"{repository}:environment:aws-staging-plan": set(),
+            f"{repository}:environment:drill-aws-staging": set(),
+            f"{repository}:environment:drill-azure-prod": set(),
             f"{repository}:environment:release-azure": set(),
             "repo:example/other:environment:aws-prod": set(),
             "repo:someone/tidemark:environment:aws-prod": set(),
@@ -191,6 +275,14 @@ class Trust(unittest.TestCase):
             for key, other in ((f"{GITHUB}:aud", "https://github.com/example"), (f"{GITHUB}:repository_id", "1")):
                 wrong = context | {key: other}
                 self.assertFalse(any(iam.trusts(one, "sts:AssumeRoleWithWebIdentity", {"Federated": federated}, wrong) for one in roles.values()), key)
+
+    def test_a_role_to_drill_with_is_there_where_the_workflow_drills(self):
+        for name in ENVIRONMENTS:
+            roles = {one.address.split('"')[1]: one for one in environment(name)["00-bootstrap"].made if (one.kind, one.name) == ("aws_iam_role", "this")}
+            self.assertEqual("drill" in roles, ("aws", name) in workflows.drills(), name)
+            self.assertEqual({role: one.values["max_session_duration"] for role, one in roles.items() if role != "drill"}, dict.fromkeys(roles.keys() - {"drill"}, 3600))
+            if "drill" in roles:
+                self.assertEqual(roles["drill"].values["max_session_duration"], workflows.seconds_of_a_drill())
 
     def test_pipelines_read_no_backups_and_a_plan_writes_no_state(self):
         made = environment("prod")["00-bootstrap"].made
@@ -224,7 +316,7 @@ class Trust(unittest.TestCase):
             self.assertTrue(Limits.may("apply", action, role + "k8s-nodes", workload), action)
             self.assertFalse(Limits.may("apply", action, role + "k8s-nodes"), f"{action} without a boundary")
             self.assertFalse(Limits.may("apply", action, role + "k8s-nodes", {"iam:PermissionsBoundary": policy + "github-apply-boundary"}), f"{action} with a wider one")
-        for name in ("github-apply", "github-plan", "github-push"):
+        for name in ("github-apply", "github-plan", "github-push", "github-drill"):
             for action in ("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:PassRole",
                            "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"):  # fmt: skip
                 self.assertFalse(Limits.may("apply", action, role + name, workload), (action, name))

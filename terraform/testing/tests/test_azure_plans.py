@@ -1,10 +1,12 @@
 """What the Azure environments come to when their layers are made one on the other, judged by the policies; and that each policy can find something."""
 
+import re
 import unittest
 
 import workflows
 from azure_environments import ENVIRONMENTS, LAYERS, changes, environment, made
 from harness import resources
+from harness.rbac import Grant, is_allowed
 from harness.workspace import TERRAFORM
 from policies import judge
 from policies.azure import AZURE
@@ -48,6 +50,73 @@ class Layers(unittest.TestCase):
             for file in ("environment.yaml", "backend.hcl"):
                 self.assertIn(account, (TERRAFORM / "environments" / "azure" / name / file).read_text())
 
+    def test_the_state_of_the_bootstrap_lies_apart(self):
+        for name in ENVIRONMENTS:
+            containers = environment(name)["00-bootstrap"].outputs["state_containers"]
+            self.assertEqual(len(set(containers.values())), 2)
+            for layer in LAYERS:
+                text = (TERRAFORM / "environments" / "azure" / name / layer / "main.tf").read_text()
+                [(container, key)] = re.findall(r'backend "azurerm" \{\n +container_name += "(\w+)"\n +key += "([\w-]+)\.tfstate"\n', text)
+                self.assertEqual((container, key), (containers["bootstrap" if layer == "00-bootstrap" else "layers"], layer))
+                read = re.findall(r'config += merge\(local\.environment\.state, \{ container_name = "(\w+)", key = "([\w-]+)\.tfstate"', text)
+                self.assertEqual(len(read), text.count('data "terraform_remote_state"'))
+                for container, key in read:
+                    self.assertEqual(container, containers["bootstrap" if key == "00-bootstrap" else "layers"], f"{layer} reads {key}")
+            self.assertNotIn("container_name", (TERRAFORM / "environments" / "azure" / name / "backend.hcl").read_text(), "it would go before what the roots say")
+
+    def test_no_pipeline_writes_the_state_of_the_bootstrap(self):
+        """Of all that a pipeline's identity is given anywhere in an environment."""
+        for name in ENVIRONMENTS:
+            bootstrap = environment(name)["00-bootstrap"]
+            pipelines = {one.values["principal_id"]: one.values["name"].rsplit("-", 1)[1] for one in bootstrap.of_kind("azurerm_user_assigned_identity")}
+            self.assertLessEqual({"plan", "apply"}, set(pipelines.values()))
+            [account] = [one.values["id"] for one in bootstrap.of_kind("azurerm_storage_account")]
+            given = {}
+            for one in made(name):
+                # Rights at a container, and at anything that it lies in.
+                scope = one.values.get("scope")
+                if one.kind == "azurerm_role_assignment" and (f"{account}/blobServices/default/containers/bootstrap/".startswith(f"{scope}/")):
+                    given.setdefault(pipelines.get(one.values["principal_id"], one.values["principal_type"]), set()).add(one.values["role_definition_name"])
+            reads, writes = {"Storage Blob Data Reader"}, {"Storage Blob Data Contributor"}
+            # Groups: operators read, administrators write.
+            self.assertEqual(given, {"plan": reads, "apply": reads, "Group": reads | writes})
+
+    def test_who_drills_is_another_reader_of_one_tenant_and_nothing_else(self):
+        blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+        path = f"@Resource[{blobs}:path]"
+        for name in ENVIRONMENTS:
+            bootstrap = environment(name)["00-bootstrap"]
+            drills = [one.values["principal_id"] for one in bootstrap.of_kind("azurerm_user_assigned_identity") if one.values["name"].endswith("-github-drill")]
+            self.assertEqual(len(drills), int(("azure", name) in workflows.drills()), name)
+            if not drills:
+                self.assertNotIn("drill", bootstrap.outputs)
+                continue
+            roles = {one.values["role_definition_resource_id"]: one.values["permissions"] for one in bootstrap.of_kind("azurerm_role_definition")}
+            grants = {}
+            for one in made(name):
+                if one.kind == "azurerm_role_assignment" and one.values["principal_id"] in drills:
+                    # One of ours; a built-in one has an id that no custom role has.
+                    [permission] = roles[one.values["role_definition_id"]]
+                    self.assertEqual(permission["actions"], ["Microsoft.Storage/storageAccounts/blobServices/containers/read"])
+                    grants.setdefault(one.values["scope"], []).append(Grant.of(permission["actions"] + permission["data_actions"], one.values["condition"]))
+            data = environment(name)["30-data"].outputs["archive"]
+            archive, control = (f"{data[account]}/blobServices/default/containers/shop" for account in ("account_id", "control_account_id"))
+            self.assertEqual(set(grants), {archive, control})
+
+            def may(scope, action, key):
+                return is_allowed(grants[scope], f"{blobs}/{action}", {path: f"shop/rs0-0123/{key}"})
+
+            every = ["read", "add/action", "write", "delete"]
+            for scope, key, allowed in (
+                (archive, "snapshots/1/manifest.json", ["read"]), (archive, "oplog/20260101/x.bson.zst", ["read"]), (archive, "references/1_1.json", ["read"]),
+                (archive, "drills/1.json", ["read", "add/action"]), (archive, "control/pins/drill.json", ["read"]),
+                (control, "control/pins/drill.json", every), (control, "control/protect/1.json", every), (control, "control/freeze.json", every),
+                (control, "control/archiver-lease/heartbeat-1.json", ["read"]), (control, "control/archived.json", ["read"]), (control, "drills/1.json", ["read"]),
+            ):  # fmt: skip
+                self.assertEqual([action for action in every if may(scope, action, key)], allowed, (scope, key))
+                for action in ("deleteBlobVersion/action", "permanentDelete/action", "tags/write", "immutableStorage/runAsSuperUser/action"):
+                    self.assertFalse(may(scope, action, key), (scope, key, action))
+
     def test_prod_has_copies_in_another_region_and_dev_has_not(self):
         copies = {name: {one.values["account_replication_type"] for one in environment(name)["30-data"].of_kind("azurerm_storage_account")} for name in ENVIRONMENTS}
         self.assertEqual(copies, {"dev": {"ZRS"}, "staging": {"GZRS"}, "prod": {"GZRS"}})
@@ -61,6 +130,7 @@ class Layers(unittest.TestCase):
             trusted = {one.address.split('"')[1]: one.values["subject"] for one in bootstrap.of_kind("azurerm_federated_identity_credential")}
             expected["release"] = expected.pop("push")
             self.assertEqual(trusted, {role: subject for role, subject in expected.items() if role != "release" or name == "prod"})
+            self.assertEqual("drill" in trusted, name == "prod")
 
     def test_who_plans_reads_and_no_more(self):
         """Code of a pull request runs as that identity."""
@@ -173,6 +243,9 @@ CARELESS = [
     ("written_within_conditions", "azurerm_role_assignment", "tenant", put("condition", to=None)),
     ("written_within_conditions", "azurerm_role_assignment", "tenant", put("condition_version", to="1.0")),
     ("written_within_conditions", "azurerm_role_assignment", "tenant", put("role_definition_name", to="Storage Blob Data Contributor")),
+    ("no_pipeline_writes", "azurerm_role_assignment", "bootstrap", put("principal_type", to="ServicePrincipal")),
+    ("no_pipeline_writes", "azurerm_role_assignment", "this", put("scope", to="/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/acmetidemarkprodweust")),
+    ("written_within_conditions", "azurerm_role_assignment", "reader", put("condition", to=None)),
     ("trust_is_exact", "azurerm_federated_identity_credential", None, put("audience", to=["https://github.com/acme"])),
     ("trust_is_exact", "azurerm_federated_identity_credential", None, put("subject", to="repo:acme/tidemark:ref:refs/heads/main")),
     ("trust_is_exact", "azurerm_federated_identity_credential", None, put("subject", to="repo:acme/tidemark:pull_request")),

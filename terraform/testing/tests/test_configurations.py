@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import unittest
 
@@ -12,6 +13,16 @@ def folders():
     """Everything with configuration in it, by its path below terraform/."""
     found = {file.parent for file in TERRAFORM.rglob("*.tf") if ".terraform" not in file.parts and "testing" not in file.relative_to(TERRAFORM).parts}
     return sorted(str(folder.relative_to(TERRAFORM)) for folder in found)
+
+
+def valid_once(found):
+    """Without the roots of environments whose text another one has (test_environments_differ_in_values_only): all of them are planned and applied besides."""
+    texts = set()
+    for folder in found:
+        text = tuple(file.read_text() for file in sorted((TERRAFORM / folder).glob("*.tf")))
+        if not re.match(r"environments/(aws|azure)/[a-z]+/\d\d-", folder) or text not in texts:
+            yield folder
+        texts.add(text)
 
 
 def needs_no_provider(folder):
@@ -34,7 +45,7 @@ class Configurations(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, ""), "terraform fmt -recursive terraform")
 
     def test_all_are_valid_and_tests_of_modules_pass(self):
-        for folder in folders():
+        for folder in valid_once(folders()):
             with self.subTest(folder):
                 work = self.work(folder)
                 self.assertEqual(work.validate(), [])

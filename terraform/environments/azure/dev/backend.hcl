@@ -1,3 +1,2 @@
 # terraform init -backend-config=../backend.hcl
 storage_account_name = "acmetidemarkdevweust"
-container_name       = "tfstate"

@@ -1,5 +1,5 @@
-# Pipelines have no keys: a job shows the token that GitHub signed for it. Three roles, each for jobs of an environment of its own:
-# plan (reads; code of pull requests runs with it), apply (has reviewers), push (tags only).
+# Pipelines have no keys: a job shows the token that GitHub signed for it. Up to four roles, each for jobs of an environment of its own:
+# plan (reads; code of pull requests runs with it), apply (has reviewers), push (tags only), drill (reads one archive).
 #
 # A trust that checks the audience only lets all of GitHub in, so `sub` is pinned, and without patterns. A job with `environment:` has the environment as its subject
 # and neither branch nor event, so a trust in `pull_request` would be for nobody, and apply cannot be had by a branch of whatever name.
@@ -19,6 +19,7 @@ locals {
       apply = ["repo:${var.repository}:environment:${var.apply_environment}"]
     },
     length(var.push_repository_arns) == 0 ? {} : { push = ["repo:${var.repository}:environment:release-aws"] },
+    var.drill_policy == null ? {} : { drill = ["repo:${var.repository}:environment:drill-${var.apply_environment}"] },
   )
 
   # Both read what the plan reads; nobody reads backups.
@@ -55,6 +56,8 @@ locals {
     ]
   }
 
+  documents = merge({ for role, statements in local.statements : role => jsonencode({ Version = "2012-10-17", Statement = statements }) }, { drill = var.drill_policy })
+
   managed = merge(
     { for role in ["plan", "apply"] : "${role}/ReadOnlyAccess" => { role = role, arn = "arn:${local.partition}:iam::aws:policy/ReadOnlyAccess" } },
     { for name, arn in var.apply_policy_arns : "apply/${name}" => { role = "apply", arn = arn } },
@@ -73,7 +76,7 @@ resource "aws_iam_role" "this" {
   for_each = local.subjects
 
   name                 = "${var.name}-github-${each.key}"
-  max_session_duration = 3600
+  max_session_duration = each.key == "drill" ? 10800 : 3600 # as long as a restore may take
   permissions_boundary = lookup(var.permissions_boundary_arns, each.key, null)
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -100,7 +103,7 @@ resource "aws_iam_role_policy" "this" {
 
   name   = each.key
   role   = aws_iam_role.this[each.key].id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements[each.key] })
+  policy = local.documents[each.key]
 }
 
 resource "aws_iam_role_policy_attachment" "this" {

@@ -66,6 +66,12 @@ variable "push_repository_arns" {
   default     = []
 }
 
+variable "drill_policy" {
+  description = "What the weekly drill may do, as JSON: the reader of one archive, as ../../pure/archive-policies gives it. Null: no role for it."
+  type        = string
+  default     = null
+}
+
 variable "create_provider" {
   description = "Make the account's OIDC provider of GitHub. There is one for each account: false when another environment has made it."
   type        = bool

@@ -134,13 +134,6 @@ resource "aws_iam_policy" "grant" {
 
   name        = "${var.name}-github-apply-${each.key}"
   description = "What the pipeline that applies is given: ${each.key}."
-  policy      = jsonencode({ Version = "2012-10-17", Statement = each.value })
+  policy      = local.documents[each.key]
   tags        = var.tags
-
-  lifecycle {
-    precondition {
-      condition     = length(jsonencode({ Version = "2012-10-17", Statement = each.value })) <= 6144
-      error_message = "IAM takes policies of up to 6144 characters."
-    }
-  }
 }

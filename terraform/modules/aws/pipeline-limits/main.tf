@@ -106,18 +106,15 @@ locals {
   }
 }
 
+locals {
+  documents = { for name, statements in merge(local.boundaries, local.grants) : name => jsonencode({ Version = "2012-10-17", Statement = statements }) }
+}
+
 resource "aws_iam_policy" "boundary" {
   for_each = local.boundaries
 
   name        = each.key == "workload" ? "${var.name}-workload" : "${var.name}-github-${each.key}-boundary"
   description = "What ${each.key == "workload" ? "a role of a workload" : "the pipeline that ${each.key == "plan" ? "plans" : "applies"}"} may do at most. It gives nothing."
-  policy      = jsonencode({ Version = "2012-10-17", Statement = each.value })
+  policy      = local.documents[each.key]
   tags        = var.tags
-
-  lifecycle {
-    precondition {
-      condition     = length(jsonencode({ Version = "2012-10-17", Statement = each.value })) <= 6144
-      error_message = "IAM takes policies of up to 6144 characters."
-    }
-  }
 }

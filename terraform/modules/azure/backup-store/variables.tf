@@ -79,6 +79,16 @@ variable "principal_ids" {
   type        = map(string)
 }
 
+variable "more_readers" {
+  description = "Identities beside the tenants' own that get the reader's rights at one tenant's containers, by a name: the weekly drill."
+  type        = map(object({ tenant = string, principal_id = string }))
+  default     = {}
+  validation {
+    condition     = alltrue([for reader in values(var.more_readers) : contains(keys(var.tenants), reader.tenant)])
+    error_message = "more_readers names a tenant that is not in tenants."
+  }
+}
+
 variable "retention_days" {
   description = "Days in which nothing that was written can be replaced or deleted. Not longer than the policy of `dr-cli expire`, or expired backups are paid for."
   type        = number

@@ -9,8 +9,9 @@ locals {
     plan    = "repo:${var.repository}:environment:${var.apply_environment}-plan"
     apply   = "repo:${var.repository}:environment:${var.apply_environment}"
     release = "repo:${var.repository}:environment:release-azure"
+    drill   = "repo:${var.repository}:environment:drill-${var.apply_environment}"
   }
-  wanted = { for role, subject in local.subjects : role => subject if role != "release" || var.push_images }
+  wanted = { for role, subject in local.subjects : role => subject if lookup({ release = var.push_images, drill = var.drill }, role, true) }
 }
 
 resource "azurerm_user_assigned_identity" "this" {

@@ -4,7 +4,7 @@ output "client_ids" {
 }
 
 output "principal_ids" {
-  description = "Object ids by role: `release` is who pushes images."
+  description = "Object ids by role: `release` is who pushes images, `drill` who reads an archive every week."
   value       = { for role, identity in azurerm_user_assigned_identity.this : role => identity.principal_id }
 }
 

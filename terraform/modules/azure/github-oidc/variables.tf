@@ -38,6 +38,12 @@ variable "push_images" {
   default     = false
 }
 
+variable "drill" {
+  description = "Make the identity of the weekly drill, whose jobs run in the environment `drill-` with `apply_environment` behind it. Its rights are given by ../backup-store."
+  type        = bool
+  default     = false
+}
+
 variable "scopes" {
   description = "Resource groups that are planned and applied, by a name. Never a subscription."
   type        = map(string)

@@ -1,4 +1,5 @@
-# Where the states of all other roots lie. Made from a local state, which is then moved into it (README.md says how).
+# Where the states lie: those of the layers, and the bootstrap's own, which is moved here from a local one (README.md says how), in a container of its own. Who could write
+# that one could have an administrator apply anything, and rights in a storage account end at containers, not at names within them.
 # A state knows every name and id and can hold secrets: it is versioned, encrypted, and open to the pipelines and the operators only.
 
 resource "azurerm_storage_account" "this" {
@@ -53,6 +54,16 @@ resource "azurerm_storage_container" "this" {
   }
 }
 
+resource "azurerm_storage_container" "bootstrap" {
+  name                  = "bootstrap"
+  storage_account_id    = azurerm_storage_account.this.id
+  container_access_type = "private"
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
 resource "azurerm_management_lock" "this" {
   name       = "keep"
   scope      = azurerm_storage_account.this.id
@@ -60,7 +71,7 @@ resource "azurerm_management_lock" "this" {
   notes      = "Holds Terraform's states."
 }
 
-# In this container only. A lock is a lease on the blob and counts as writing, so who reads plans with `-lock=false`: code of a pull request must not be able to write a state.
+# In the container of the layers only. A lock is a lease on the blob and counts as writing, so who reads plans with `-lock=false`: code of a pull request must not be able to write a state.
 resource "azurerm_role_assignment" "this" {
   for_each = merge(
     { for name, who in var.readers : name => merge(who, { role = "Storage Blob Data Reader" }) },
@@ -68,6 +79,19 @@ resource "azurerm_role_assignment" "this" {
   )
 
   scope                = azurerm_storage_container.this.id
+  role_definition_name = each.value.role
+  principal_id         = each.value.object_id
+  principal_type       = each.value.type
+}
+
+# Layers take outputs of the bootstrap, so who plans or applies them reads its state; administrators alone write it.
+resource "azurerm_role_assignment" "bootstrap" {
+  for_each = merge(
+    { for name, who in merge(var.readers, var.writers) : name => merge(who, { role = "Storage Blob Data Reader" }) },
+    { for name, id in var.administrator_group_ids : name => { object_id = id, type = "Group", role = "Storage Blob Data Contributor" } },
+  )
+
+  scope                = azurerm_storage_container.bootstrap.id
   role_definition_name = each.value.role
   principal_id         = each.value.object_id
   principal_type       = each.value.type

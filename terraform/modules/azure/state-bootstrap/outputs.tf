@@ -4,6 +4,11 @@ output "account_name" {
 }
 
 output "container_name" {
-  description = "Container of the states."
+  description = "Container of the layers' states."
   value       = azurerm_storage_container.this.name
+}
+
+output "bootstrap_container_name" {
+  description = "Container of the bootstrap's state."
+  value       = azurerm_storage_container.bootstrap.name
 }

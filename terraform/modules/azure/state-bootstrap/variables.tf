@@ -23,7 +23,7 @@ variable "account_name" {
 }
 
 variable "writers" {
-  description = "Who applies, by a name; type is ServicePrincipal or Group."
+  description = "Who applies layers, by a name; type is ServicePrincipal or Group."
   type        = map(object({ object_id = string, type = optional(string, "ServicePrincipal") }))
 }
 
@@ -31,6 +31,19 @@ variable "readers" {
   description = "Who plans and changes nothing, not even a lock, by a name that no writer has."
   type        = map(object({ object_id = string, type = optional(string, "ServicePrincipal") }))
   default     = {}
+}
+
+variable "administrator_group_ids" {
+  description = "Groups of the people who apply the bootstrap, by a name that no reader or writer has: they alone write its state."
+  type        = map(string)
+  validation {
+    condition     = length(var.administrator_group_ids) > 0
+    error_message = "administrator_group_ids is empty: nobody could apply the bootstrap again."
+  }
+  validation {
+    condition     = length(setintersection(keys(var.administrator_group_ids), concat(keys(var.readers), keys(var.writers)))) == 0
+    error_message = "A name of administrator_group_ids is that of a reader or writer: one of their rights would replace the other."
+  }
 }
 
 variable "runner_ip_rules" {

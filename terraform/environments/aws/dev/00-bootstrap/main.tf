@@ -1,4 +1,4 @@
-# The values are in ../environment.yaml; what is made of them in ../../layers/bootstrap.
+# The values are in ../environment.yaml and ../tenants.yaml; what is made of them in ../../layers/bootstrap.
 
 terraform {
   required_version = ">= 1.11.0, < 2.0.0"
@@ -18,6 +18,7 @@ terraform {
 
 locals {
   environment = yamldecode(file("${path.module}/../environment.yaml"))
+  tenants     = yamldecode(file("${path.module}/../tenants.yaml"))
 }
 
 provider "aws" {
@@ -30,6 +31,7 @@ module "bootstrap" {
 
   common    = local.environment.common
   bootstrap = local.environment.bootstrap
+  tenants   = local.tenants
 }
 
 output "state_bucket" {

@@ -44,6 +44,19 @@ module "limits" {
   tags                = module.tags.tags
 }
 
+# The reader of one tenant's archive, bound to one prefix: two such policies in one role would refuse each other's pins.
+module "drill" {
+  source   = "../../../../modules/pure/archive-policies"
+  for_each = var.bootstrap.drill_tenant == null ? {} : { (var.bootstrap.drill_tenant) = try(var.tenants[var.bootstrap.drill_tenant].prefix, null) }
+
+  partition = data.aws_partition.this.partition
+  bucket    = module.names.archive
+  prefix    = coalesce(each.value, each.key)
+  # Which key it will be is known when it is there. What the policy says of it holds for no other: through S3, for objects of this bucket.
+  kms_key_arn            = "arn:${data.aws_partition.this.partition}:kms:${var.common.region}:${data.aws_caller_identity.this.account_id}:key/*"
+  longest_retention_days = 1 # of a writer, which is not made here
+}
+
 module "github" {
   source = "../../../../modules/aws/github-oidc"
 
@@ -58,5 +71,6 @@ module "github" {
   state_kms_key_arn         = module.state.kms_key_arn
   archive_bucket_arns       = local.archive_bucket_arns
   push_repository_arns      = var.bootstrap.push_images ? ["arn:${data.aws_partition.this.partition}:ecr:${var.common.region}:${data.aws_caller_identity.this.account_id}:repository/${module.names.repository_prefix}/*"] : []
+  drill_policy              = one([for policies in module.drill : policies.documents["reader"]])
   tags                      = module.tags.tags
 }

@@ -12,6 +12,7 @@ terraform {
 
   # terraform init -backend-config=../backend.hcl
   backend "azurerm" {
+    container_name   = "tfstate"
     key              = "10-network.tfstate"
     use_azuread_auth = true
   }

@@ -12,6 +12,7 @@ terraform {
 
   # terraform init -backend-config=../backend.hcl
   backend "azurerm" {
+    container_name   = "tfstate"
     key              = "30-data.tfstate"
     use_azuread_auth = true
   }
@@ -42,12 +43,12 @@ provider "azurerm" {
 
 data "terraform_remote_state" "bootstrap" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "00-bootstrap.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "bootstrap", key = "00-bootstrap.tfstate", use_azuread_auth = true })
 }
 
 data "terraform_remote_state" "network" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "10-network.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "tfstate", key = "10-network.tfstate", use_azuread_auth = true })
 }
 
 module "data" {
@@ -61,6 +62,7 @@ module "data" {
 
   # An output that is null is not in the state.
   release_principal_id = try(data.terraform_remote_state.bootstrap.outputs.release_principal_id, null)
+  drill                = try(data.terraform_remote_state.bootstrap.outputs.drill, null)
 }
 
 output "archive" {

@@ -45,6 +45,7 @@ module "github" {
   repository            = var.bootstrap.repository
   apply_environment     = var.bootstrap.apply_environment
   push_images           = var.bootstrap.push_images
+  drill                 = var.bootstrap.drill_tenant != null
   scopes                = { for layer, group in azurerm_resource_group.this : layer => group.id if layer != "state" }
   lock_role_id          = module.roles.lock_id
   assignable_role_guids = module.roles.guids
@@ -54,11 +55,12 @@ module "github" {
 module "state" {
   source = "../../../../modules/azure/state-bootstrap"
 
-  account_name        = replace(module.names.storage_account, "/ar$/", "st")
-  resource_group_name = azurerm_resource_group.this["state"].name
-  location            = var.common.region
-  runner_ip_rules     = var.bootstrap.runner_ip_rules
-  readers             = { plan = { object_id = module.github.principal_ids["plan"] } }
+  account_name            = replace(module.names.storage_account, "/ar$/", "st")
+  resource_group_name     = azurerm_resource_group.this["state"].name
+  location                = var.common.region
+  runner_ip_rules         = var.bootstrap.runner_ip_rules
+  administrator_group_ids = var.bootstrap.administrator_group_ids
+  readers                 = { plan = { object_id = module.github.principal_ids["plan"] } }
   writers = merge(
     { apply = { object_id = module.github.principal_ids["apply"] } },
     { for name, id in var.bootstrap.operator_group_ids : name => { object_id = id, type = "Group" } },

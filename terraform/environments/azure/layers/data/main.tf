@@ -75,6 +75,7 @@ module "backup_store" {
   tenants                    = { for name, tenant in var.tenants : name => { retention_days = tenant.retention_days } }
   roles                      = var.roles
   principal_ids              = module.identity.principal_ids
+  more_readers               = var.drill == null ? {} : { drill = var.drill }
   retention_days             = var.data.retention_days
   locked_tenants             = var.data.locked_tenants
   object_retention_supported = var.data.object_retention_supported

@@ -53,6 +53,12 @@ variable "roles" {
   type        = map(object({ id = string, holder = string, store = string, condition = optional(string) }))
 }
 
+variable "drill" {
+  description = "Who drills every week from which tenant's archive, from the bootstrap; null where nobody does."
+  type        = object({ tenant = string, principal_id = string })
+  default     = null
+}
+
 variable "release_principal_id" {
   description = "Object id of the identity that pushes images, from the bootstrap; null where none does."
   type        = string

@@ -12,6 +12,7 @@ terraform {
 
   # terraform init -backend-config=../backend.hcl
   backend "azurerm" {
+    container_name   = "tfstate"
     key              = "20-cluster.tfstate"
     use_azuread_auth = true
   }
@@ -41,7 +42,7 @@ provider "azurerm" {
 
 data "terraform_remote_state" "network" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "10-network.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "tfstate", key = "10-network.tfstate", use_azuread_auth = true })
 }
 
 module "cluster" {

@@ -12,6 +12,7 @@ terraform {
 
   # terraform init -backend-config=../backend.hcl
   backend "azurerm" {
+    container_name   = "tfstate"
     key              = "40-platform.tfstate"
     use_azuread_auth = true
   }
@@ -42,22 +43,22 @@ provider "azurerm" {
 
 data "terraform_remote_state" "bootstrap" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "00-bootstrap.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "bootstrap", key = "00-bootstrap.tfstate", use_azuread_auth = true })
 }
 
 data "terraform_remote_state" "network" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "10-network.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "tfstate", key = "10-network.tfstate", use_azuread_auth = true })
 }
 
 data "terraform_remote_state" "cluster" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "20-cluster.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "tfstate", key = "20-cluster.tfstate", use_azuread_auth = true })
 }
 
 data "terraform_remote_state" "data" {
   backend = "azurerm"
-  config  = merge(local.environment.state, { key = "30-data.tfstate", use_azuread_auth = true })
+  config  = merge(local.environment.state, { container_name = "tfstate", key = "30-data.tfstate", use_azuread_auth = true })
 }
 
 module "platform" {

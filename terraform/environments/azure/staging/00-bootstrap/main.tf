@@ -12,6 +12,7 @@ terraform {
 
   # terraform init -backend-config=../backend.hcl
   backend "azurerm" {
+    container_name   = "bootstrap"
     key              = "00-bootstrap.tfstate"
     use_azuread_auth = true
   }
@@ -51,6 +52,11 @@ output "state_account" {
   value       = module.bootstrap.state_account
 }
 
+output "state_containers" {
+  description = "Containers of the layers' states and of this one."
+  value       = module.bootstrap.state_containers
+}
+
 output "github_client_ids" {
   description = "Client ids of the pipelines by role."
   value       = module.bootstrap.github_client_ids
@@ -59,6 +65,11 @@ output "github_client_ids" {
 output "release_principal_id" {
   description = "Object id of the identity that pushes images."
   value       = module.bootstrap.release_principal_id
+}
+
+output "drill" {
+  description = "Who drills every week from which tenant's archive."
+  value       = module.bootstrap.drill
 }
 
 output "roles" {

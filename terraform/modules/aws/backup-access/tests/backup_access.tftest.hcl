@@ -71,3 +71,11 @@ run "names_that_begin_alike_are_no_obstacle" {
     error_message = "shop-eu is not within shop."
   }
 }
+
+run "a_long_name_would_be_too_long_for_a_role" {
+  command = plan
+  variables {
+    tenants = { much-too-long-a-name = { writer = "a" } }
+  }
+  expect_failures = [var.tenants]
+}

@@ -91,8 +91,16 @@ run "nonsense_is_refused" {
   command = plan
   variables {
     bucket          = "Archive"
-    lock            = { mode = "forever", days = 0 }
+    lock            = { mode = "forever", days = 30 }
     noncurrent_days = 1
   }
   expect_failures = [var.bucket, var.lock, var.noncurrent_days]
+}
+
+run "a_lock_of_no_days_is_refused" {
+  command = plan
+  variables {
+    lock = { mode = "governance", days = 0 }
+  }
+  expect_failures = [var.lock]
 }

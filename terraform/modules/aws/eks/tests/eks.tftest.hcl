@@ -93,3 +93,11 @@ run "the_internet_is_no_client" {
   }
   expect_failures = [var.api_client_cidrs, var.kubernetes_version, var.access]
 }
+
+run "a_name_that_leaves_no_room_for_roles_is_refused" {
+  command = plan
+  variables {
+    name = "acme-tidemark-production-eu-central-1-kubernetes"
+  }
+  expect_failures = [var.name]
+}

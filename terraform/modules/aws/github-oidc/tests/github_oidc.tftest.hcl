@@ -34,6 +34,29 @@ run "a_pull_request_cannot_apply" {
   }
 }
 
+run "a_drill_has_the_policy_it_is_given_and_no_more" {
+  command = plan
+  variables {
+    drill_policy = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+  }
+  assert {
+    condition     = tolist(jsondecode(aws_iam_role.this["drill"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"]) == tolist(["repo:example/tidemark:environment:drill-aws-prod"])
+    error_message = aws_iam_role.this["drill"].assume_role_policy
+  }
+  assert {
+    condition     = aws_iam_role_policy.this["drill"].policy == var.drill_policy && length([for one in aws_iam_role_policy_attachment.this : one.role if endswith(one.role, "-drill")]) == 0
+    error_message = aws_iam_role_policy.this["drill"].policy
+  }
+}
+
+run "no_drill_no_role" {
+  command = plan
+  assert {
+    condition     = toset(keys(aws_iam_role.this)) == toset(["plan", "apply"])
+    error_message = jsonencode(keys(aws_iam_role.this))
+  }
+}
+
 run "both_that_run_code_of_a_branch_are_bounded" {
   command = plan
   assert {

@@ -42,3 +42,20 @@ run "what_is_without_a_name_is_made_in_these_regions" {
     error_message = aws_iam_policy.grant["cluster"].policy
   }
 }
+
+run "a_boundary_that_iam_would_not_take_is_refused" {
+  command = plan
+  variables {
+    archive_bucket_arns = [for number in range(100) : "arn:aws:s3:::acme-tidemark-prod-euc1-archive-${number}"]
+  }
+  expect_failures = [output.boundary_arns]
+}
+
+run "nor_a_grant" {
+  command = plan
+  variables {
+    # Grants name them, boundaries do not.
+    regions = [for number in range(60) : "eu-central-${number}-of-many-regions"]
+  }
+  expect_failures = [output.boundary_arns]
+}

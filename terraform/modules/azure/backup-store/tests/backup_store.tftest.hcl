@@ -126,6 +126,33 @@ run "roles_are_given_on_the_tenants_own_container" {
   }
 }
 
+run "another_reader_has_the_readers_roles_at_one_tenant" {
+  command = plan
+  variables {
+    roles = {
+      writer-archive = { id = "/roles/wa", holder = "writer", store = "archive" }
+      reader-archive = { id = "/roles/ra", holder = "reader", store = "archive", condition = "((A))" }
+      reader-control = { id = "/roles/rc", holder = "reader", store = "control", condition = "((B))" }
+    }
+    more_readers = { drill = { tenant = "shop", principal_id = "p7" } }
+  }
+  assert {
+    condition = { for name, one in azurerm_role_assignment.reader : name => [one.scope, one.role_definition_id, one.principal_id, one.condition, one.condition_version] } == {
+      "drill/reader-archive" = ["/containers/archive", "/roles/ra", "p7", "((A))", "2.0"]
+      "drill/reader-control" = ["/containers/control", "/roles/rc", "p7", "((B))", "2.0"]
+    }
+    error_message = jsonencode(azurerm_role_assignment.reader)
+  }
+}
+
+run "a_reader_of_nobody_is_refused" {
+  command = plan
+  variables {
+    more_readers = { drill = { tenant = "nobody", principal_id = "p7" } }
+  }
+  expect_failures = [var.more_readers]
+}
+
 run "a_role_without_a_condition_is_refused" {
   command = plan
   variables {
@@ -178,4 +205,24 @@ run "changes_of_protection_are_told" {
     ])
     error_message = "Who takes retention, a lock or a container away is heard."
   }
+}
+
+run "what_azure_would_not_take_is_refused" {
+  command = plan
+  variables {
+    account_name     = "acme-archive"
+    retention_days   = 0
+    soft_delete_days = 3
+    cool_after_days  = 7
+    tenants          = { "Shop_1" = {} }
+  }
+  expect_failures = [var.account_name, var.retention_days, var.soft_delete_days, var.cool_after_days, var.tenants]
+}
+
+run "a_tenant_is_retained_for_a_day_at_least" {
+  command = plan
+  variables {
+    tenants = { shop = { retention_days = 0 } }
+  }
+  expect_failures = [var.tenants]
 }

@@ -51,3 +51,11 @@ run "no_limit_is_refused" {
   }
   expect_failures = [var.requests_per_address]
 }
+
+run "a_web_firewall_that_is_off_is_refused" {
+  command = plan
+  variables {
+    waf_mode = "Off"
+  }
+  expect_failures = [var.waf_mode]
+}

@@ -52,6 +52,23 @@ run "images_are_pushed_by_the_release_only" {
   }
 }
 
+run "a_drill_has_no_right_in_the_groups" {
+  variables {
+    drill = true
+  }
+  assert {
+    condition     = output.subjects["drill"] == "repo:acme/tidemark:environment:drill-azure-prod" && !contains(keys(output.subjects), "release")
+    error_message = jsonencode(output.subjects)
+  }
+  assert {
+    condition = alltrue([
+      for assignment in concat(values(azurerm_role_assignment.plan), values(azurerm_role_assignment.apply), values(azurerm_role_assignment.lock), values(azurerm_role_assignment.assign)) :
+      assignment.principal_id != azurerm_user_assigned_identity.this["drill"].principal_id
+    ])
+    error_message = "Its rights are at the containers of one tenant."
+  }
+}
+
 run "a_pattern_for_a_repository_is_refused" {
   command = plan
   variables {

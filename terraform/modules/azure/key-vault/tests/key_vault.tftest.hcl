@@ -66,3 +66,11 @@ run "another_use_of_a_key_is_refused" {
   }
   expect_failures = [var.keys]
 }
+
+run "a_name_that_azure_would_not_take_is_refused" {
+  command = plan
+  variables {
+    vault_name = "1-vault"
+  }
+  expect_failures = [var.vault_name]
+}

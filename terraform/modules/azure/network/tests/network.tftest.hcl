@@ -92,3 +92,11 @@ run "everybody_is_no_operator" {
   }
   expect_failures = [var.operator_cidrs]
 }
+
+run "a_small_subnet_of_the_api_server_is_refused" {
+  command = plan
+  variables {
+    subnets = { nodes = "10.40.0.0/19", endpoints = "10.40.192.0/22", api_server = "10.40.196.0/29", gateway = "10.40.224.0/24" }
+  }
+  expect_failures = [var.subnets]
+}

@@ -37,3 +37,12 @@ run "budgets_tell_before_and_when" {
     error_message = "A forecast leaves time to act."
   }
 }
+
+run "what_azure_would_not_take_is_refused" {
+  command = plan
+  variables {
+    short_name     = "tidemark-on-call"
+    retention_days = 7
+  }
+  expect_failures = [var.short_name, var.retention_days]
+}

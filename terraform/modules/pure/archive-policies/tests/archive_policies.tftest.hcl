@@ -32,3 +32,19 @@ run "an_empty_prefix_is_refused" {
   }
   expect_failures = [var.prefix]
 }
+
+run "a_policy_that_iam_would_not_take_is_refused" {
+  command = plan
+  variables {
+    prefix = join("/", [for number in range(60) : "part-${number}"])
+  }
+  expect_failures = [output.documents]
+}
+
+run "a_lock_for_ever_is_refused" {
+  command = plan
+  variables {
+    longest_retention_days = 36500
+  }
+  expect_failures = [var.longest_retention_days]
+}

@@ -79,9 +79,10 @@ run "what_no_service_would_take_is_refused" {
   command = plan
   variables {
     organisation = "Acme Corp"
+    application  = "tide-mark"
     environment  = "prod-1"
     region       = "Frankfurt"
     suffix       = "x"
   }
-  expect_failures = [var.organisation, var.environment, var.region, var.suffix]
+  expect_failures = [var.organisation, var.application, var.environment, var.region, var.suffix]
 }

@@ -41,14 +41,6 @@ run "all_fields_are_there" {
   }
 }
 
-run "a_server_without_a_cluster_is_for_the_local_provider_only" {
-  command = plan
-  variables {
-    destination_uri = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
-  }
-  expect_failures = [output.contract]
-}
-
 run "the_local_provider_needs_no_cloud" {
   command = plan
   variables {
@@ -91,4 +83,76 @@ run "a_command_that_prints_a_token_is_named" {
     cluster = { name = "x", endpoint = "https://x", ca_data = "c3R1Yg==", auth = { kind = "exec" } }
   }
   expect_failures = [var.cluster]
+}
+
+run "another_provider_time_way_in_or_identity_is_refused" {
+  command = plan
+  variables {
+    provider_name     = "gcp"
+    created_at        = "yesterday"
+    cluster           = { name = "x", endpoint = "https://x", ca_data = "c3R1Yg==", auth = { kind = "token" } }
+    workload_identity = { kind = "kiam", service_account = "shop-mongodb", identity = "x" }
+    archive           = { url = "https://example.com/archive" }
+  }
+  expect_failures = [var.provider_name, var.created_at, var.cluster, var.workload_identity, var.archive]
+}
+
+run "an_identity_is_somebodys_and_a_lock_has_a_mode" {
+  command = plan
+  variables {
+    workload_identity = { kind = "eks-pod-identity", service_account = "shop-mongodb" }
+    archive           = { url = "s3://b/shop", object_lock = { mode = "forever", days = 1 } }
+  }
+  expect_failures = [var.workload_identity, var.archive]
+}
+
+run "a_server_alone_is_for_the_local_provider_only" {
+  command = plan
+  variables {
+    cluster           = null
+    kube_context      = null
+    namespace         = null
+    workload_identity = { kind = "none" }
+    destination_uri   = "mongodb://127.0.0.1:27017/"
+  }
+  expect_failures = [output.contract]
+}
+
+run "a_cluster_and_a_server_are_two_destinations" {
+  command = plan
+  variables {
+    provider_name   = "local"
+    destination_uri = "mongodb://127.0.0.1:27017/"
+  }
+  expect_failures = [output.contract]
+}
+
+run "a_cluster_has_a_namespace" {
+  command = plan
+  variables {
+    namespace = null
+  }
+  expect_failures = [output.contract]
+}
+
+run "a_chart_is_for_a_cluster" {
+  command = plan
+  variables {
+    cluster           = null
+    kube_context      = null
+    namespace         = null
+    workload_identity = { kind = "none" }
+    provider_name     = "local"
+    destination_uri   = "mongodb://127.0.0.1:27017/"
+    chart             = { install = true }
+  }
+  expect_failures = [output.contract]
+}
+
+run "a_cloud_has_a_storage_class" {
+  command = plan
+  variables {
+    storage_class = null
+  }
+  expect_failures = [output.contract]
 }
