@@ -75,7 +75,8 @@ fn judge(
     };
     let task = names.remove(&id).unwrap_or("unknown");
     // A panic is an end like any other: the process must not go on without the task.
-    let outcome = ended.map_err(|error| Error::Internal(format!("task `{task}`: {error}"))).and_then(|(_, outcome)| outcome);
+    let outcome =
+        ended.map_err(|error| Error::Internal(format!("task `{task}`: {error}"))).and_then(|(_, outcome)| outcome);
     match outcome {
         Ok(()) if !is_stopped => {
             tracing::error!(event = "task_ended", task, "task ended unexpectedly");

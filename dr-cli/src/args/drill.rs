@@ -34,6 +34,7 @@ impl FromStr for DrillTarget {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct DrillArgs {
     /// The moment to restore, `random` or `reference`; the newest reference when there is one, else `latest`
     #[arg(long, value_name = "TARGET", allow_hyphen_values = true, long_help = long_help())]

@@ -135,11 +135,8 @@ pub async fn run(context: &Context, args: DrillArgs) -> Result<Report> {
         drilled.failure = Some(run.lock().await.explain(failure));
     }
     let documents = Documents::of(&drilled.report, key.as_ref())?;
-    let stored = if args.unpublished {
-        Ok(Vec::new())
-    } else {
-        drill::publish(&reader, &drilled.report, &documents).await
-    };
+    let stored =
+        if args.unpublished { Ok(Vec::new()) } else { drill::publish(&reader, &drilled.report, &documents).await };
     let files = match &args.report_dir {
         Some(folder) => write_copies(folder, &drilled.report, &documents),
         None => Ok(Vec::new()),

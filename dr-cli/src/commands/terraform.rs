@@ -191,7 +191,10 @@ async fn restore_in_cluster(
     run.mark(RunPhase::Restored)?;
     let text = facts(&[
         ("target", format!("{}, snapshot {}", recovery.to, recovery.snapshot)),
-        ("restored", format!("release {} in namespace {}", chart.release, contract.namespace.as_deref().unwrap_or_default())),
+        (
+            "restored",
+            format!("release {} in namespace {}", chart.release, contract.namespace.as_deref().unwrap_or_default()),
+        ),
     ]);
     Ok(conclude(run, Report::new(&result.fields, text)?, result.has_findings))
 }

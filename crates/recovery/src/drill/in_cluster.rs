@@ -49,9 +49,12 @@ pub fn report(done: JobResult) -> Result<JobReport> {
 pub fn adopt(report: &mut DrillReport, of_job: JobReport, job: Option<Phase>, passed: u64) -> Result<()> {
     let JobReport { report: theirs, failure } = of_job;
     if let Some(difference) = difference(report, &theirs) {
-        return Err(Failure::new(FailureKind::Integrity, format!("the drill in the cluster was another one: {difference}"))
-            .because("the archive that the contract names for the cluster is not the one that was planned from")
-            .then("compare --archive with mongodb.archive.url of the contract's chart values"));
+        return Err(Failure::new(
+            FailureKind::Integrity,
+            format!("the drill in the cluster was another one: {difference}"),
+        )
+        .because("the archive that the contract names for the cluster is not the one that was planned from")
+        .then("compare --archive with mongodb.archive.url of the contract's chart values"));
     }
     let is_stopped = theirs.phases.iter().any(|phase| phase.failure.is_some());
     report.recovery_time_objective.actual_seconds = after_restore(&theirs).map(|after| passed.saturating_sub(after));
@@ -128,7 +131,8 @@ mod tests {
             coverage_problems: Vec::new(),
         };
         let id = "20260102T030405Z-7f3a".parse().unwrap();
-        let mut report = DrillReport::new(id, "rs0-1".parse().unwrap(), "2026-01-02T03:04:05.000Z", Tools::default(), point);
+        let mut report =
+            DrillReport::new(id, "rs0-1".parse().unwrap(), "2026-01-02T03:04:05.000Z", Tools::default(), point);
         report.finished_at = "2026-01-02T03:04:35.500Z".to_owned();
         report
     }

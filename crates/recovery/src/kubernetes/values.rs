@@ -128,7 +128,10 @@ mod tests {
         }
         for (name, value) in told["mongodb"]["recovery"]["drill"].as_object().unwrap() {
             assert!(!known["drill"]["properties"][name].is_null(), "{name}");
-            assert_eq!(known["drill"]["properties"][name]["type"], if value.is_string() { "string" } else { "boolean" });
+            assert_eq!(
+                known["drill"]["properties"][name]["type"],
+                if value.is_string() { "string" } else { "boolean" }
+            );
         }
     }
 }
