@@ -71,6 +71,10 @@ class Roles(unittest.TestCase):
         self.assertEqual(self.allowed("expirer", "archive", EXPIRES), {key: ["create", "delete"] for key in EXPIRES})
         self.assertEqual(self.allowed("expirer", "archive", [ROOT, "lineage.json", *REPORTS]), {key: [] for key in [ROOT, "lineage.json", *REPORTS]})
 
+    def test_an_expirer_changes_nothing_beside_control_in_the_control_container(self):
+        self.assertEqual(self.allowed("expirer", "control", LEASES), {key: ["create", "write", "delete"] for key in LEASES})
+        self.assertEqual(self.allowed("expirer", "control", [*STORED, *REPORTS]), {key: [] for key in [*STORED, *REPORTS]})
+
     def test_nobody_goes_beyond_blobs_versions_or_retention(self):
         for holder, store, action in itertools.product(("writer", "reader", "expirer"), ("archive", "control"), BEYOND):
             self.assertFalse(self.may(holder, store, action, STORED[1]), f"{holder} at {store}: {action}")
