@@ -53,6 +53,8 @@ def cgroup_hierarchies(mounts: str) -> list[tuple[Path, str]]:
 
 # Of the machine's CPUs, beside each process outside. By default all pods together weigh as much as one such process, and beside a build they starve.
 CPU_WEIGHT = {"cpu.shares": "8192", "cpu.weight": "800"}
+# Of that, beside all pods, which kubelet gives 1024 for each CPU.
+SHARES_OF_PART = "2048"
 
 
 def prepare_cgroups() -> None:
@@ -70,7 +72,7 @@ def prepare_cgroups() -> None:
             # This process and what it starts: a kubelet without CPU keeps pods waiting as well.
             own = group / "node"
             own.mkdir(exist_ok=True)
-            (own / "cpu.shares").write_text("2048")
+            (own / "cpu.shares").write_text(SHARES_OF_PART)
             (own / "cgroup.procs").write_text("0")
 
 
