@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import unittest
 from pathlib import Path
 
@@ -16,23 +15,12 @@ HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
 
 from e2e import target  # noqa: E402
+from e2e.runner import SideBySide  # noqa: E402
 from harness import cluster  # noqa: E402
 from harness.problem import Problem  # noqa: E402
 from harness.settings import Settings  # noqa: E402
 
 SMALL = ("e2e.test_node", "e2e.test_network_policy")
-
-
-class TimedResult(unittest.TextTestResult):
-    """Says how long each test took: the suite has a limit."""
-
-    def startTest(self, test):
-        self.began = time.monotonic()
-        super().startTest(test)
-
-    def addSuccess(self, test):
-        self.stream.write(f"({time.monotonic() - self.began:.1f} s) ")
-        super().addSuccess(test)
 
 
 def use_kubeconfig() -> None:
@@ -55,8 +43,7 @@ def need_answer() -> None:
 
 
 def succeeds(names: list[str]) -> bool:
-    runner = unittest.TextTestRunner(verbosity=2, resultclass=TimedResult)
-    return unittest.main(module=None, argv=["e2e", *names], testRunner=runner, exit=False).result.wasSuccessful()
+    return unittest.main(module=None, argv=["e2e", *names], testRunner=SideBySide(), exit=False).result.wasSuccessful()
 
 
 def run(names: list[str]) -> bool:
@@ -65,10 +52,12 @@ def run(names: list[str]) -> bool:
         need_answer()
         return succeeds(names)
     settings = Settings.from_environment()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("e2e: stopped"))
     with cluster.used(settings):
         use_our_node(settings, with_product=True)
-        need_answer()
-        return succeeds(names)
+        with cluster.weighing_as_it(settings):
+            need_answer()
+            return succeeds(names)
 
 
 def run_small() -> bool:
@@ -85,8 +74,9 @@ def run_small() -> bool:
     try:
         with cluster.used(settings):
             use_our_node(settings, with_product=False)
-            need_answer()
-            return succeeds(list(SMALL))
+            with cluster.weighing_as_it(settings):
+                need_answer()
+                return succeeds(list(SMALL))
     finally:
         if not found:
             cluster.down_unless_used(settings)

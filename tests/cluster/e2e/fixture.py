@@ -1,5 +1,6 @@
 """What every end-to-end test stands on: a namespace of its own, kubectl and helm, waiting, and the events when it fails."""
 
+import functools
 import json
 import re
 import secrets
@@ -12,6 +13,12 @@ from pathlib import Path
 from harness.settings import REPOSITORY
 
 from . import target
+
+
+@functools.cache
+def helm_program() -> str:
+    script = REPOSITORY / "scripts/fetch-helm.sh"
+    return subprocess.run([script], check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
 
 
 class Kubernetes:
@@ -40,9 +47,7 @@ class Kubernetes:
         return self.kubectl("exec", pod, *chosen, "--", *command, check=check, timeout=timeout)
 
     def helm(self, *arguments: str, timeout: float = 400) -> str:
-        script = REPOSITORY / "scripts/fetch-helm.sh"
-        helm = subprocess.run([script], check=True, stdout=subprocess.PIPE, text=True).stdout.strip().splitlines()[-1]
-        result = subprocess.run([helm, "--namespace", self.namespace, *arguments], capture_output=True, text=True, timeout=timeout)
+        result = subprocess.run([helm_program(), "--namespace", self.namespace, *arguments], capture_output=True, text=True, timeout=timeout)
         if result.returncode != 0:
             raise AssertionError(f"helm {' '.join(arguments)} exited {result.returncode}: {result.stderr.strip()}")
         return result.stdout
@@ -103,6 +108,16 @@ class ClusterTest(unittest.TestCase):
     """A namespace for each test, removed afterwards."""
 
     pod_security = ""
+    # How long the class takes, roughly: the longest begin first.
+    minutes = 0.0
+    # What its `setUpClass` takes is measured: others begin afterwards.
+    quiet_start = False
+    figures: tuple[str, ...] = ()
+
+    def figure(self, text: str) -> None:
+        """What was measured: said now, and once more when all tests are done."""
+        type(self).figures += (text,)
+        print(text, flush=True)
 
     def setUp(self) -> None:
         self.cluster = self.new_namespace(self.pod_security)
@@ -123,11 +138,13 @@ class ClusterTest(unittest.TestCase):
 
     def eventually(self, condition, seconds: float, what: str):
         """The first true value of `condition`."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, 0.2
         while not (value := condition()):
             if time.monotonic() > deadline:
                 self.fail(f"{what}: not within {seconds:.0f} s")
-            time.sleep(0.2)
+            # Each question costs a kubectl, and others wait beside this one.
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
         return value
 
     def outside(self) -> None:

@@ -113,6 +113,11 @@ class ProductTest(ClusterTest):
     seconds_to_install = 0.0
 
     @classmethod
+    def prepare(cls) -> None:
+        """Once, before classes begin side by side."""
+        prepared_charts()
+
+    @classmethod
     def setUpClass(cls) -> None:
         cls.store = namespace("e2e-store")
         cls.addClassCleanup(cls.store.kubectl, "delete", "namespace", cls.store.namespace, "--wait=false")
@@ -143,4 +148,12 @@ class ProductTest(ClusterTest):
         healthy = lambda: sorted(self.product.states().values()) == ["PRIMARY", "SECONDARY", "SECONDARY"]  # noqa: E731
         self.eventually(healthy, seconds, "one primary and two secondaries")
         self.cluster.kubectl("rollout", "status", f"statefulset/{DATABASE}", f"--timeout={int(seconds)}s", timeout=seconds + 10)
+        self.eventually(self.is_rolled_out, seconds, "every member of the revision that is wanted, and ready")
+
+    def is_rolled_out(self) -> bool:
+        """To go back to the revision before counts as done for `rollout status` while members are still of the one between."""
+        wanted = self.cluster.get("statefulset", DATABASE)["status"]["updateRevision"]
+        pods = json.loads(self.cluster.kubectl("get", "pods", "--selector=app.kubernetes.io/name=mongodb", "--output=json").stdout)["items"]
+        ready = [any((one["type"], one["status"]) == ("Ready", "True") for one in pod["status"].get("conditions", [])) for pod in pods]
+        return all(ready) and {pod["metadata"]["labels"]["controller-revision-hash"] for pod in pods} == {wanted}
 

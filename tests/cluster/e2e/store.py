@@ -1,6 +1,10 @@
 """An S3 server in the cluster, in a namespace of its own: what is archived outlives the namespace of the database."""
 
+import hashlib
+import json
 import time
+
+from harness.settings import REPOSITORY
 
 from . import target
 from .fixture import Kubernetes
@@ -39,13 +43,34 @@ def credentials(tenant: str) -> tuple[str, str]:
     return f"{tenant}-access", f"{tenant}-secret-key"
 
 
+def administer(cluster: Kubernetes, *words: str) -> None:
+    cluster.execute("deployment/store", "versitygw", "admin", "--access", ACCESS, "--secret", SECRET, "--endpoint-url", f"http://127.0.0.1:{PORT}", *words)
+
+
+def make_user(cluster: Kubernetes, name: str) -> None:
+    """Somebody who may nothing yet."""
+    access, secret = credentials(name)
+    administer(cluster, "create-user", "--access", access, "--secret", secret, "--role", "user")
+
+
 def make_tenant(cluster: Kubernetes, tenant: str) -> None:
     """A user, and a bucket that is this user's."""
-    access, secret = credentials(tenant)
-    admin = ["versitygw", "admin", "--access", ACCESS, "--secret", SECRET, "--endpoint-url", f"http://127.0.0.1:{PORT}"]
-    cluster.execute("deployment/store", *admin, "create-user", "--access", access, "--secret", secret, "--role", "user")
+    make_user(cluster, tenant)
     make_bucket(cluster, tenant)
-    cluster.execute("deployment/store", *admin, "change-bucket-owner", "--bucket", tenant, "--owner", access)
+    administer(cluster, "change-bucket-owner", "--bucket", tenant, "--owner", credentials(tenant)[0])
+
+
+def allow(cluster: Kubernetes, bucket: str, prefix: str, *roles: str) -> None:
+    """Gives users of these names what docs/policies allow roles of these names; this server knows no conditions, which all denials there have."""
+    statements = []
+    for role in roles:
+        text = (REPOSITORY / f"docs/policies/s3-{role}.json").read_text().replace("BUCKET", bucket).replace("PREFIX", prefix)
+        statements += [{**statement, "Sid": f"{statement['Sid']}{role}", "Principal": {"AWS": credentials(role)[0]}}
+                       for statement in json.loads(text)["Statement"] if statement["Effect"] == "Allow"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    cluster.kubectl("exec", "--stdin", "deployment/store", "--", "curl", "--silent", "--show-error", "--fail-with-body", "--request", "PUT",
+                    "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{ACCESS}:{SECRET}", "--header", f"x-amz-content-sha256: {hashlib.sha256(policy.encode()).hexdigest()}",
+                    "--data-binary", "@-", f"http://127.0.0.1:{PORT}/{bucket}?policy=", stdin=policy)
 
 
 def url(cluster: Kubernetes, bucket: str, prefix: str) -> str:

@@ -66,5 +66,5 @@ class Policies(ClusterTest):
         prisoner["spec"]["containers"][0]["command"] = ["sh", "-c", script]
         self.cluster.apply(prisoner)
         self.cluster.wait_ready("prisoner")
-        said = self.eventually(lambda: "done" in (text := self.cluster.kubectl("logs", "prisoner").stdout) and text, 30, "the last try")
+        said = self.eventually(lambda: "done" in (text := self.cluster.kubectl("logs", "prisoner").stdout) and text, 60, "the last try")
         self.assertEqual(said, "done\n")

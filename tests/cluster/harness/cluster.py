@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from . import addons, certificates, components, node, parts, preflight, processes
@@ -37,6 +37,42 @@ def used(settings: Settings):
     with open(settings.home / ".used", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
+
+
+@contextmanager
+def weighing_as_it(settings: Settings):
+    """This process and what it starts get CPU as the node does: else each kubectl of a test waits for what runs beside it."""
+    with ExitStack() as left:
+        for mount, _ in node.cgroup_hierarchies(Path("/proc/mounts").read_text()):
+            if (mount / CGROUP / "cpu.shares").exists():
+                left.enter_context(in_group(mount, mount / CGROUP / "tests"))
+        yield
+
+
+@contextmanager
+def in_group(mount: Path, group: Path):
+    before = group_of_process(mount, Path("/proc/self/cgroup").read_text())
+    group.mkdir(exist_ok=True)
+    (group / "cpu.shares").write_text(node.SHARES_OF_PART)
+    (group / "cgroup.procs").write_text("0")
+    try:
+        yield
+    finally:
+        (before / "cgroup.procs").write_text("0")
+        try:
+            group.rmdir()
+        except OSError:
+            # Others test beside this one.
+            pass
+
+
+def group_of_process(mount: Path, text: str) -> Path:
+    """Where a process is in the hierarchy for CPU, of what its /proc/PID/cgroup says."""
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            return mount / path.lstrip("/")
+    return mount
 
 
 def down_unless_used(settings: Settings) -> bool:

@@ -51,6 +51,12 @@ def cgroup_hierarchies(mounts: str) -> list[tuple[Path, str]]:
     return [(Path(entry[1]), entry[2]) for entry in entries if entry[2] in ("cgroup", "cgroup2")]
 
 
+# Of the machine's CPUs, beside each process outside. By default all pods together weigh as much as one such process, and beside a build they starve.
+CPU_WEIGHT = {"cpu.shares": "8192", "cpu.weight": "800"}
+# Of that, beside all pods, which kubelet gives 1024 for each CPU.
+SHARES_OF_PART = "2048"
+
+
 def prepare_cgroups() -> None:
     """kubelet wants its root cgroup to be there in each hierarchy, and a cpuset that is empty takes no process."""
     for mount, kind in cgroup_hierarchies(Path("/proc/mounts").read_text()):
@@ -59,6 +65,15 @@ def prepare_cgroups() -> None:
         for name in ("cpuset.cpus", "cpuset.mems"):
             if kind == "cgroup" and (group / name).exists():
                 (group / name).write_text((mount / name).read_text())
+        for name, weight in CPU_WEIGHT.items():
+            if (group / name).exists():
+                (group / name).write_text(weight)
+        if (group / "cpu.shares").exists():
+            # This process and what it starts: a kubelet without CPU keeps pods waiting as well.
+            own = group / "node"
+            own.mkdir(exist_ok=True)
+            (own / "cpu.shares").write_text(SHARES_OF_PART)
+            (own / "cgroup.procs").write_text("0")
 
 
 def prepare_network(settings: Settings) -> None:

@@ -88,6 +88,7 @@ class Small(unittest.TestCase):
             folder = stack.enter_context(TemporaryDirectory())
             stack.enter_context(mock.patch.dict(e2e.os.environ, {"TIDEMARK_CACHE": folder, "KUBECONFIG": "/somebody/elses"}))
             stack.enter_context(mock.patch.object(e2e.signal, "signal"))
+            stack.enter_context(mock.patch.object(cluster, "weighing_as_it", contextlib.nullcontext))
             for name, value in (("obstacle", obstacle), ("is_up", found)):
                 stack.enter_context(mock.patch.object(cluster, name, return_value=value))
             for name in ("up", "down", "import_image"):
