@@ -44,7 +44,7 @@ class DrillInCluster(ClusterTest):
         store.install(place)
         store.make_bucket(place, "backups")
         source = Product(self.cluster, store.url(place, "backups", "shop"))
-        source.install("--set=mongodb.replicaCount=1", "--set=tidemark-node.enabled=false", "--set=monitoring.enabled=false")
+        source.install("--set=mongodb.replicaCount=1", "--set=tidemark-node.enabled=false", "--set=monitoring.enabled=false", "--set=mongodb.sidecar.sliceIdle=3s")
         with Ledger(source.edge()) as ledger:
             ledger.wait_for(20)
         kept = ledger.stored()
@@ -86,6 +86,7 @@ class DrillInCluster(ClusterTest):
             command += [part for name, value in variables.items() for part in ("--var", f"{name}={value}")]
             done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600)
         if done.returncode == NOT_FOUND:
+            print(json.loads(done.stdout)["error"], flush=True)
             return {}
         self.assertEqual(done.returncode, 0, f"{done.stdout}\n{done.stderr}")
         return json.loads(done.stdout)
