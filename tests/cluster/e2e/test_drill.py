@@ -43,6 +43,9 @@ class DrillInCluster(ClusterTest):
         place = self.new_namespace()
         store.install(place)
         store.make_bucket(place, "backups")
+        # Who drills is outside, and reads the archive as well.
+        labels, port = {"app.kubernetes.io/component": "object-store"}, {"port": store.PORT, "targetPort": "s3"}
+        place.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "store-outside"}, "spec": {"type": "NodePort", "selector": labels, "ports": [port]}})
         source = Product(self.cluster, store.url(place, "backups", "shop"))
         source.install("--set=mongodb.replicaCount=1", "--set=tidemark-node.enabled=false", "--set=monitoring.enabled=false", "--set=mongodb.sidecar.sliceIdle=3s")
         with Ledger(source.edge()) as ledger:
@@ -69,8 +72,9 @@ class DrillInCluster(ClusterTest):
 
     def drill(self, source: Product, place, orders: int) -> dict:
         """Nothing while the reference cannot be restored."""
-        address = place.get("service", "store")["spec"]["clusterIP"]
-        outside = source.archive.replace(f"store.{place.namespace}.svc.cluster.local", address)
+        node = self.cluster.get("pod", f"{DATABASE}-0")["status"]["hostIP"]
+        port = place.get("service", "store-outside")["spec"]["ports"][0]["nodePort"]
+        outside = source.archive.replace(f"store.{place.namespace}.svc.cluster.local:{store.PORT}", f"{node}:{port}")
         values = {"mongodb": settings(source.archive), "orders-api": {"enabled": False}}
         variables = {
             "flavour": "kubernetes", "kubeconfig": os.environ["KUBECONFIG"], "archive_url": source.archive, "members": "1",
