@@ -65,7 +65,7 @@ class DrillInCluster(ClusterTest):
         namespaces = json.loads(self.cluster.kubectl("get", "namespaces", "--output=json").stdout)["items"]
         self.assertEqual([one["metadata"]["name"] for one in namespaces if one["metadata"]["name"] == f"restore-{drilled['terraform']['suffix']}"], [])
         # One report, by who drilled.
-        self.assertEqual(json.loads(source.dr("status", "--json").stdout)["last_drill"]["id"], drilled["drill_id"])
+        self.assertEqual(source.status()["lineages"][0]["last_drill"]["id"], drilled["drill_id"])
         phases = {phase["name"]: phase["milliseconds"] / 1000 for phase in report["phases"]}
         shown = ", ".join(f"{name} {phases[name]:.0f} s" for name in ("terraform apply", "install chart", "job around the drill", "restore", "terraform destroy"))
         self.figure(f"drill in a cluster that Terraform made: recovery {report['recovery_time_objective']['actual_seconds']} s; {shown}")
