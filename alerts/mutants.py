@@ -3,7 +3,7 @@
 
 Of a recording rule those cases are asked that are about the alerts which rest on it.
 
-A guard that nobody misses is either not needed or not tested. PROMTOOL names the tool. A minute or two: part of
+A guard that nobody misses is either not needed or not tested. PROMTOOL names the tool. Half an hour: part of
 `make soak`, not of `make test`. Exit code 1 when a guard is not missed.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.settings import REPOSITORY
 
 from . import store
-from .fixture import ClusterTest
+from .fixture import ClusterTest, helm_program
 from .ledger import Ledger
 from .product import DATABASE, Product, prepared_charts
 
@@ -86,7 +86,7 @@ class DrillInCluster(ClusterTest):
             queries.write_text(f'[[query]]\nnamespace = "orders.orders"\ncount = {orders}\n')
             environment = os.environ | {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "XDG_STATE_HOME": folder, "TIDEMARK_ARCHIVE": outside}
             command = [self.program(), "drill", "--json", "--yes", "--to", "reference", "--queries", str(queries), "--terraform", "terraform/environments/local",
-                       "--terraform-bin", subprocess.run([TERRAFORM], check=True, capture_output=True, text=True).stdout.splitlines()[-1], "--helm", self.helm_program()]
+                       "--terraform-bin", subprocess.run([TERRAFORM], check=True, capture_output=True, text=True).stdout.splitlines()[-1], "--helm", helm_program()]
             command += [part for name, value in variables.items() for part in ("--var", f"{name}={value}")]
             done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600)
         if done.returncode == NOT_FOUND:
@@ -97,6 +97,3 @@ class DrillInCluster(ClusterTest):
 
     def program(self) -> str:
         return str(Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").resolve() / "release/dr-cli")
-
-    def helm_program(self) -> str:
-        return subprocess.run([REPOSITORY / "scripts/fetch-helm.sh"], check=True, capture_output=True, text=True).stdout.splitlines()[-1]

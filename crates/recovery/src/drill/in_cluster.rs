@@ -31,7 +31,11 @@ pub fn report(done: JobResult) -> Result<JobReport> {
     let JobResult { mut fields, failure, .. } = done;
     let found = fields.remove("report").unwrap_or(Value::Null);
     if found.is_null() {
-        let none = || Failure::new(FailureKind::Unexpected, "the drill in the cluster left no report");
+        let none = || {
+            Failure::new(FailureKind::Unexpected, "the drill in the cluster left no report")
+                .because("the image that the chart installs is of another release than this dr-cli")
+                .then("a chart and a dr-cli of the same release; --keep leaves the Job and its log")
+        };
         return Err(failure.unwrap_or_else(none));
     }
     let report = DrillReport::from_json(found.to_string().as_bytes()).map_err(|error| {
@@ -42,11 +46,13 @@ pub fn report(done: JobResult) -> Result<JobReport> {
     Ok(JobReport { report, failure })
 }
 
-/// Takes what the Job found into `report`, whose drill was declared `passed` seconds ago. `job`: how long the Job was waited for.
+/// Takes what the Job found into `report`, whose drill was declared `passed` seconds ago and has `asked` queries. `job`: how
+/// long the Job was waited for.
 ///
 /// # Errors
-/// [`FailureKind::Integrity`] when the Job drilled something else. What stopped the Job's drill, when something did.
-pub fn adopt(report: &mut DrillReport, of_job: JobReport, job: Option<Phase>, passed: u64) -> Result<()> {
+/// [`FailureKind::Integrity`] when the Job drilled something else, or asked less. What stopped the Job's drill, when something
+/// did.
+pub fn adopt(report: &mut DrillReport, of_job: JobReport, job: Option<Phase>, passed: u64, asked: usize) -> Result<()> {
     let JobReport { report: theirs, failure } = of_job;
     if let Some(difference) = difference(report, &theirs) {
         return Err(Failure::new(
@@ -57,6 +63,13 @@ pub fn adopt(report: &mut DrillReport, of_job: JobReport, job: Option<Phase>, pa
         .then("compare --archive with mongodb.archive.url of the contract's chart values"));
     }
     let is_stopped = theirs.phases.iter().any(|phase| phase.failure.is_some());
+    // A query that nobody asked cannot fail.
+    if !is_stopped && theirs.queries.len() != asked {
+        let what = format!("the drill in the cluster asked {} of {asked} queries", theirs.queries.len());
+        return Err(Failure::new(FailureKind::Integrity, what)
+            .because("the chart that was installed is of another release than this dr-cli")
+            .then("a chart and a dr-cli of the same release: --chart"));
+    }
     report.recovery_time_objective.actual_seconds = after_restore(&theirs).map(|after| passed.saturating_sub(after));
     report.phases.extend(job.map(|job| around(job, &theirs)));
     report.phases.extend(theirs.phases);
@@ -159,7 +172,7 @@ mod tests {
         theirs.warnings = vec!["seen".to_owned()];
         ours.warnings = vec!["seen".to_owned()];
         let waited = Some(phase("drill", 42_000, None));
-        adopt(&mut ours, job(theirs, None), waited, 100).unwrap();
+        adopt(&mut ours, job(theirs, None), waited, 100, 0).unwrap();
         // 30.5 s in all, of which 21 s until the end of the restore.
         assert_eq!(ours.recovery_time_objective.actual_seconds, Some(91));
         let phases: Vec<_> = ours.phases.iter().map(|phase| (phase.name.as_str(), phase.milliseconds)).collect();
@@ -179,10 +192,17 @@ mod tests {
         ] {
             let (mut ours, mut theirs) = (empty(SNAPSHOT), empty(SNAPSHOT));
             change(&mut theirs);
-            let refused = adopt(&mut ours, job(theirs, None), None, 1).unwrap_err();
+            let refused = adopt(&mut ours, job(theirs, None), None, 1, 0).unwrap_err();
             assert_eq!(refused.kind, FailureKind::Integrity, "{refused}");
             assert!(ours.phases.is_empty() && ours.negative_control.is_none());
         }
+    }
+
+    #[test]
+    fn a_drill_that_left_out_queries_proves_nothing_either() {
+        let refused = adopt(&mut empty(SNAPSHOT), job(empty(SNAPSHOT), None), None, 1, 2).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Integrity, "{refused}");
+        assert!(refused.what.contains("0 of 2 queries"), "{refused}");
     }
 
     #[test]
@@ -190,14 +210,14 @@ mod tests {
         let failure = || Failure::new(FailureKind::Unreachable, "the store is away");
         let (mut ours, mut theirs) = (empty(SNAPSHOT), empty(SNAPSHOT));
         theirs.phases = vec![phase("restore", 1, Some("the store is away"))];
-        let stopped = adopt(&mut ours, job(theirs, Some(failure())), None, 1).unwrap_err();
+        let stopped = adopt(&mut ours, job(theirs, Some(failure())), None, 1, 0).unwrap_err();
         assert_eq!(stopped.kind, FailureKind::Unreachable);
         assert_eq!(ours.recovery_time_objective.actual_seconds, None);
         assert_eq!(ours.judged().verdict, Verdict::Fail);
 
         let mut ours = empty(SNAPSHOT);
         let of_the_verdict = Failure::new(FailureKind::Integrity, "the drill is FAIL");
-        adopt(&mut ours, job(empty(SNAPSHOT), Some(of_the_verdict)), None, 1).unwrap();
+        adopt(&mut ours, job(empty(SNAPSHOT), Some(of_the_verdict)), None, 1, 0).unwrap();
     }
 
     #[test]

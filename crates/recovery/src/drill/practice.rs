@@ -172,7 +172,7 @@ impl Practice {
         let job = if done.is_ok() { phases.pop() } else { None };
         self.report.phases.extend(phases);
         let (ours, passed) = (in_cluster::report(done?)?, self.declared.whole_seconds());
-        in_cluster::adopt(&mut self.report, ours, job, passed)
+        in_cluster::adopt(&mut self.report, ours, job, passed, self.options.queries.len())
     }
 
     async fn practise(&mut self, uri: &str) -> Result<()> {
