@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use super::job::{JobResult, Standing, obstacle, result, standing};
+use super::job::{JobResult, Standing, by_age, decisive, obstacle, result, standing};
 use super::kubeconfig::Kubeconfig;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::interrupt::Interrupt;
@@ -165,17 +165,16 @@ impl Cluster {
 
     async fn result_of(&self, job: &str, command: &str, failed: Option<String>) -> Result<JobResult> {
         let pods = self.list("pods", &format!("job-name={job}")).await?;
-        let mut pods: Vec<&Value> = pods["items"].as_array().into_iter().flatten().collect();
-        pods.sort_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned());
-        let pod = pods.last().and_then(|pod| pod["metadata"]["name"].as_str()).unwrap_or_default().to_owned();
-        let logs = self
-            .kubectl(["--namespace", &self.at.namespace, "logs", &pod, "--container", "restore", "--tail", "-1"], None)
-            .await;
-        let found = logs.as_deref().ok().and_then(|logs| result(logs, command));
-        match (found, failed) {
+        let (mut results, mut last) = (Vec::new(), Ok(String::new()));
+        for pod in by_age(&pods) {
+            let arguments = ["--namespace", &self.at.namespace, "logs", pod, "--container", "restore", "--tail", "-1"];
+            last = self.kubectl(arguments, None).await;
+            results.push(last.as_deref().ok().and_then(|logs| result(logs, command)));
+        }
+        match (decisive(results), failed) {
             (Some(found), _) => Ok(found),
             (None, Some(reason)) => {
-                Err(self.failure(&format!("job {job} failed: {reason}"), tail(&logs.unwrap_or_default())))
+                Err(self.failure(&format!("job {job} failed: {reason}"), tail(&last.unwrap_or_default())))
             }
             (None, None) => Err(self.failure(&format!("job {job} is complete and left no result"), String::new())),
         }

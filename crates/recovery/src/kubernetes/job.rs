@@ -40,10 +40,20 @@ pub fn standing(jobs: &Value) -> Standing {
     Standing::Running { name }
 }
 
+fn made(pod: &Value) -> &str {
+    pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default()
+}
+
+/// Names of pods, the newest last, of `kubectl get pods -o json`.
+pub fn by_age(pods: &Value) -> Vec<&str> {
+    let mut pods: Vec<&Value> = pods["items"].as_array().into_iter().flatten().collect();
+    pods.sort_by_key(|pod| made(pod));
+    pods.into_iter().filter_map(|pod| pod["metadata"]["name"].as_str()).collect()
+}
+
 /// Why the newest pod has not started, of `kubectl get pods -o json`.
 pub fn obstacle(pods: &Value) -> Option<String> {
-    let made = |pod: &&Value| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
-    let pod = pods["items"].as_array()?.iter().max_by_key(made)?;
+    let pod = pods["items"].as_array()?.iter().max_by_key(|pod| made(pod))?;
     let waiting =
         pod["status"]["containerStatuses"].as_array().into_iter().flatten().map(|one| &one["state"]["waiting"]);
     let unmet = pod["status"]["conditions"].as_array().into_iter().flatten().filter(|one| one["status"] == "False");
@@ -82,6 +92,18 @@ pub fn result(logs: &str, command: &str) -> Option<JobResult> {
     Some(JobResult { fields, has_findings: outcome == "findings", failure })
 }
 
+/// The result that tells how the Job ended, of those of its pods, the newest last: the last one. A drill that was tried again
+/// after it had written is refused for what it left; then the one before says why.
+pub fn decisive(mut results: Vec<Option<JobResult>>) -> Option<JobResult> {
+    let last = results.pop()?;
+    let is_unsafe = |done: &JobResult| done.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Unsafe);
+    if last.as_ref().is_some_and(is_unsafe) {
+        let had_begun = |done: &JobResult| done.fields.get("report").is_some_and(Value::is_object);
+        return results.into_iter().flatten().rfind(had_begun).or(last);
+    }
+    last
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -118,6 +140,30 @@ mod tests {
             (FailureKind::Unsafe, "not empty", "n")
         );
         assert_eq!(result("no object\n{broken", "restore"), None);
+    }
+
+    #[test]
+    fn the_last_pod_decides_unless_it_was_refused_for_what_one_before_it_left() {
+        let of = |report: Value, kind: Option<FailureKind>| {
+            let fields = [("report".to_owned(), report)].into_iter().collect();
+            Some(JobResult { fields, has_findings: false, failure: kind.map(|kind| Failure::new(kind, "failed")) })
+        };
+        let away = || of(Value::Null, Some(FailureKind::Unreachable));
+        let stopped = || of(json!({}), Some(FailureKind::Unreachable));
+        let refused = || of(Value::Null, Some(FailureKind::Unsafe));
+        let passed = || of(json!({}), None);
+        assert_eq!(decisive(vec![]), None);
+        assert_eq!(decisive(vec![away(), passed()]), passed());
+        assert_eq!(decisive(vec![away(), stopped(), refused()]), stopped());
+        assert_eq!(decisive(vec![away(), refused()]), refused(), "it found what was there before");
+        assert_eq!(decisive(vec![stopped(), None]), None, "a pod that was killed has no result");
+    }
+
+    #[test]
+    fn pods_are_sorted_by_age() {
+        let pod = |name: &str, at: &str| json!({ "metadata": { "name": name, "creationTimestamp": at } });
+        assert_eq!(by_age(&json!({ "items": [pod("b", "2"), pod("c", "3"), pod("a", "1")] })), ["a", "b", "c"]);
+        assert!(by_age(&json!({})).is_empty());
     }
 
     #[test]
