@@ -63,7 +63,8 @@ impl Site {
             match opened {
                 Err(error) if error.is_transient() || error.is_refused_user() || error.is_refused_by_store() => {
                     if !refusals.tell(&error) {
-                        tracing::warn!(event = "start_retried", %error, "not started yet; trying again");
+                        let next = error.report().next;
+                        tracing::warn!(event = "start_retried", %error, next, "not started yet; trying again");
                     }
                     board.error(&error);
                     if !backoff.wait(stop).await {

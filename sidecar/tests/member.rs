@@ -70,6 +70,7 @@ async fn tenders_make_a_set_from_nothing_and_keep_its_users_and_members_as_wante
     assert_eq!(tended.count("member_removed"), 1);
 
     hands_over_the_primary(&tended).await?;
+    waits_for_the_one_that_is_away(&mut tended).await?;
 
     let log = tended.log();
     for secret in ["first/pass", "second-pass", "late-pass", std::fs::read_to_string(tended.keyfile())?.trim()] {
@@ -97,6 +98,29 @@ async fn hands_over_the_primary(tended: &Tended) -> Test {
     let new = tended.set.primary().await?;
     assert!(new != old && done.stdout.contains(&tended.host(new)), "{done:?}");
     assert!(took < Duration::from_secs(20), "{took:?}");
+    Ok(())
+}
+
+async fn waits_for_the_one_that_is_away(tended: &mut Tended) -> Test {
+    let primary = tended.set.primary().await?;
+    let (stays, away) = ((primary + 1) % 3, (primary + 2) % 3);
+    let (uri, keyfile) = (format!("mongodb://{}/", tended.host(stays)), tended.keyfile().display().to_string());
+    let step_down = async |wait: &str| {
+        let arguments = ["member", "step-down", "--wait", wait, "--member-uri", &uri, "--keyfile", &keyfile];
+        sidecar(&arguments).await
+    };
+    tended.set.stop(away).await?;
+    // Until the others have noticed.
+    let told = async || step_down("1s").await.stdout.contains("did not come back within 1 s").then_some(());
+    until("a member that is away is waited for", LIMIT, told).await?;
+    let (done, launched) = tokio::join!(step_down("60s"), async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        tended.set.launch(away).await
+    });
+    launched?;
+    let expected = format!("s for {}; it is not primary", tended.host(away));
+    assert!(done.exit_code == 0 && done.stdout.contains(&expected), "{done:?}");
+    assert!(!done.stdout.contains("waited 0 s"), "{done:?}");
     Ok(())
 }
 

@@ -195,6 +195,8 @@ MONGODB = [
     ("tolerations", TOLERATIONS, f"{POD}/tolerations", TOLERATIONS),
     ("priorityClassName", "high", f"{POD}/priorityClassName", "high"),
     ("terminationGracePeriodSeconds", 120, f"{POD}/terminationGracePeriodSeconds", 120),
+    ("terminationGracePeriodSeconds", 90, f"{MONGOD}/lifecycle/preStop/exec/command/[8]", "30s"),
+    ("terminationGracePeriodSeconds", 45, f"{MONGOD}/lifecycle/preStop/exec/command/[8]", "0s"),
     ("minReadySeconds", 9, "StatefulSet/r-mongodb spec/minReadySeconds", 9),
     ("probes.startup.failureThreshold", 9, f"{MONGOD}/startupProbe/failureThreshold", 9),
     ("probes.liveness.periodSeconds", 9, f"{MONGOD}/livenessProbe/periodSeconds", 9),

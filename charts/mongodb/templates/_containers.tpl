@@ -134,8 +134,9 @@ so each has nothing but the liveness of its own process.
   lifecycle:
     preStop:
       exec:
-        # Hands over before mongod is told to stop: no election time-out for anybody.
-        command: [/opt/tidemark/sidecar, member, step-down, --seconds, "60", --timeout, 20s{{ if eq (include "mongodb.sends" .) "keyFile" }}, --keyfile, /opt/tidemark/keyfile{{ end }}]
+        # Hands over before mongod is told to stop: no election time-out for anybody. A rollout that begins anew would take the
+        # last member while another one is still coming back; this one waits for it. A minute is left for the rest.
+        command: [/opt/tidemark/sidecar, member, step-down, --seconds, "60", --timeout, 20s, --wait, {{ max 0 (min 60 (sub (int .Values.terminationGracePeriodSeconds) 60)) }}s{{ if eq (include "mongodb.sends" .) "keyFile" }}, --keyfile, /opt/tidemark/keyfile{{ end }}]
   securityContext: {{- toYaml .Values.securityContext | nindent 4 }}
   resources: {{- toYaml .Values.resources | nindent 4 }}
   volumeMounts:

@@ -32,11 +32,11 @@ pub struct Configured {
 }
 
 impl Configured {
-    fn is_voter(&self) -> bool {
+    pub(crate) fn is_voter(&self) -> bool {
         self.votes > 0
     }
 
-    fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.state != State::Unwell
     }
 }

@@ -10,12 +10,14 @@ mod changes;
 mod hosts;
 mod initiation;
 mod roles;
+mod stop;
 mod users;
 
 pub use changes::{Change, Configured, Decision, Hindrance, SetView, State, decide, foreign, may_join};
 pub use hosts::{Hosts, ordinal};
 pub use initiation::{Initiation, MOST_VOTERS, Obstacle, Standing, initiation};
 pub use roles::Role;
+pub use stop::awaited;
 pub use users::{
     Gate, Mode, Password, PresentUser, RestoreMark, UserAction, Waiting, WantedUser, gate, parse_users, user_action,
 };

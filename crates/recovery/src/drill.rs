@@ -18,7 +18,6 @@ use crate::kubernetes::ChartToInstall;
 use crate::progress::Progress;
 use crate::terraform::TerraformRun;
 
-mod clean_up;
 mod compare;
 mod control;
 mod expectation;

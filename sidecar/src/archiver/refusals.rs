@@ -18,7 +18,8 @@ impl Refusals {
         if self.told {
             tracing::debug!(%error, "the user is still refused");
         } else {
-            tracing::error!(event = "user_refused", %error, "the server refuses the user; trying again until that is corrected");
+            let next = error.report().next;
+            tracing::error!(event = "user_refused", %error, next, "the server refuses the user; trying again until that is corrected");
             self.told = true;
         }
         true

@@ -102,6 +102,7 @@ pub struct StepDownConfig {
     pub uri: String,
     pub seconds: u32,
     pub timeout: Duration,
+    pub wait: Duration,
     pub keyfile: Option<PathBuf>,
 }
 
@@ -131,8 +132,11 @@ impl StepDownConfig {
             let uri = reader.member_uri();
             let seconds = reader.with_default("seconds", "60", |text| values::whole_number(text, 1, 86_400));
             let timeout = reader.timeout("20s");
+            let wait = reader.with_default("wait", "0s", |text| {
+                values::duration_between(text, Duration::ZERO, Duration::from_mins(10))
+            });
             let keyfile = reader.optional("keyfile", |text| Ok(PathBuf::from(text)));
-            Some(StepDownConfig { uri: uri?, seconds: seconds?, timeout: timeout?, keyfile })
+            Some(StepDownConfig { uri: uri?, seconds: seconds?, timeout: timeout?, wait: wait?, keyfile })
         })
     }
 }

@@ -65,9 +65,12 @@ pub struct StepDownFlags {
     /// For how long it does not become primary again [default: 60]
     #[arg(long, value_name = "N")]
     seconds: Option<String>,
-    /// How long all of it may take [default: 20s]
+    /// How long handing over may take [default: 20s]
     #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
+    /// Before that: how long to wait for members that are away, while the set would have no majority without this one [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    wait: Option<String>,
     /// Sign in as a server of the set, with this keyfile [default: as the connection string says]
     #[arg(long, value_name = "FILE")]
     keyfile: Option<String>,
@@ -127,6 +130,7 @@ impl StepDownFlags {
             "member_uri" => self.member_uri.clone(),
             "seconds" => self.seconds.clone(),
             "timeout" => self.timeout.clone(),
+            "wait" => self.wait.clone(),
             "keyfile" => self.keyfile.clone(),
             _ => None,
         }

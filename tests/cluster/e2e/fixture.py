@@ -124,7 +124,7 @@ class ClusterTest(unittest.TestCase):
 
     def new_namespace(self, pod_security: str = "") -> Kubernetes:
         made = namespace("e2e", pod_security)
-        self.addCleanup(made.kubectl, "delete", "namespace", made.namespace, "--wait=false")
+        self.addCleanup(made.kubectl, "delete", "namespace", made.namespace, "--wait=false", "--ignore-not-found")
         return made
 
     def _callTestMethod(self, method) -> None:

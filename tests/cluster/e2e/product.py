@@ -120,11 +120,11 @@ class ProductTest(ClusterTest):
     @classmethod
     def setUpClass(cls) -> None:
         cls.store = namespace("e2e-store")
-        cls.addClassCleanup(cls.store.kubectl, "delete", "namespace", cls.store.namespace, "--wait=false")
+        cls.addClassCleanup(cls.store.kubectl, "delete", "namespace", cls.store.namespace, "--wait=false", "--ignore-not-found")
         store.install(cls.store)
         store.make_bucket(cls.store, "backups")
         cls.shared = namespace("e2e-shop", "restricted")
-        cls.addClassCleanup(cls.shared.kubectl, "delete", "namespace", cls.shared.namespace, "--wait=false")
+        cls.addClassCleanup(cls.shared.kubectl, "delete", "namespace", cls.shared.namespace, "--wait=false", "--ignore-not-found")
         cls.product = Product(cls.shared, store.url(cls.store, "backups", "shop"))
         cls.addClassCleanup(cls.remove_release)
         try:

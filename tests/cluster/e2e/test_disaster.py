@@ -35,7 +35,7 @@ class Disaster(ProductTest):
 
         name = self.cluster.namespace
         self.cluster.kubectl("delete", "namespace", name, "--wait=true", timeout=300)
-        self.assertNotIn(name, self.cluster.kubectl("get", "persistentvolumes", "--output=jsonpath={..claimRef.namespace}").stdout.split())
+        self.eventually(lambda: name not in self.namespaces_of_volumes(), 60, "the end of its volumes")
 
         began = time.monotonic()
         make_namespace(self.cluster, "restricted")
@@ -53,6 +53,9 @@ class Disaster(ProductTest):
         self.assertEqual(after.missing(), [])
         # Nothing was archived while the set was being filled; from then on it is, as a lineage of its own.
         self.eventually(lambda: self.windows() == 2, 180, "an archive of the restored set")
+
+    def namespaces_of_volumes(self) -> list[str]:
+        return self.cluster.kubectl("get", "persistentvolumes", "--output=jsonpath={..claimRef.namespace}").stdout.split()
 
     def has_snapshot(self) -> bool:
         return self.windows() > 0

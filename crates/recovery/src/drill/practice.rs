@@ -1,27 +1,26 @@
 //! One drill from its declaration to its report: what is done, in which order, and what is written down about it.
 
+mod clean_up;
+mod prove;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use archive::Digest;
 use archive::coverage::Coverage;
-use archive::drill::{
-    Check, CleanUp, DrillKind, DrillReport, Evidence, Objective, Outcome, Phase, TimelineEvent, Tools,
-};
+use archive::drill::{Check, DrillKind, DrillReport, Evidence, Objective, Outcome, TimelineEvent, Tools};
 use archive::layout::ObjectKey;
 use archive::manifest::SnapshotManifest;
 use archive::plan::RestorePlan;
-use archive::reference::Reference;
 use jiff::Timestamp;
-use replset::{ConnectOptions, Destination};
+use replset::Destination;
 use store::ObjectStoreExt as _;
 
-use super::control::Control;
-use super::facts::{drill_id, earlier_drill, is_proven, loss_seconds, own_digest, point, skipped, try_to_write};
+use super::facts::{drill_id, earlier_drill, is_proven, loss_seconds, own_digest, point};
 use super::overlay::Overlay;
 use super::stopwatch::{self, Stopwatch, now};
 use super::throwaway::{ThrowawayServer, leftovers};
-use super::{DrillOptions, Drilled, Place, clean_up, compare, in_cluster, keys, queries, surroundings, validate};
+use super::{DrillOptions, Drilled, Place, in_cluster, surroundings};
 use crate::archive_reader::ArchiveReader;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::holds::{ProtectionGuard, protect};
@@ -235,201 +234,6 @@ impl Practice {
         (self.report.integrity.objects, self.report.integrity.bytes) =
             proven.fold((0, 0), |(objects, all), (_, bytes)| (objects + 1, all + bytes));
         result
-    }
-
-    /// What the restore itself has found and checked.
-    fn describe(&mut self, restored: &RestoreReport) {
-        self.event(format!("restored to {}", restored.target.resolved));
-        restored.notes.iter().for_each(|note| self.event(note.clone()));
-        self.report.recovery_point.last_applied = restored.last_applied;
-        self.has_access = restored.counts.users + restored.counts.roles > 0;
-        let counts = &restored.counts;
-        let detail = format!(
-            "{} collections, {} documents and {} indexes are those that the archive speaks of",
-            counts.collections, counts.documents, counts.indexes
-        );
-        self.passed("collections, views, indexes, counts", detail);
-        self.passed("users and roles", format!("{} users and {} roles restored", counts.users, counts.roles));
-        let parked = restored.ttl_parked.len();
-        self.passed("expiry", format!("{parked} TTL indexes are parked, so nothing expired meanwhile"));
-        let (matter, harmless): (Vec<_>, Vec<_>) = restored.skipped.iter().partition(|skipped| skipped.matters());
-        let harmless: Vec<String> =
-            harmless.iter().map(|skipped| format!("{} {}", skipped.count, skipped.reason)).collect();
-        if !harmless.is_empty() {
-            self.passed("entries that change no document", format!("left out: {}", harmless.join(", ")));
-        }
-        self.report.skipped = matter.into_iter().map(skipped).collect();
-    }
-
-    async fn prove(&mut self, uri: &str) -> Result<()> {
-        let options = ConnectOptions { app_name: "tidemark-drill".to_owned(), ..ConnectOptions::default() };
-        let destination = Destination::open(uri, options).await?;
-        let version = destination.server_version().await?;
-        self.report.tools.server_version = version.version;
-        self.report.tools.fcv = version.feature_compatibility_version;
-        self.destination = Some(destination.clone());
-
-        let listed = compare::listed(&destination).await?;
-        if let Some(reference) = self.reference().await? {
-            let watch = Stopwatch::start("compare");
-            let compared = compare::compare(&destination, &reference, &listed, &*self.progress).await;
-            self.report.phases.push(watch.stop(compared.as_ref().err()));
-            self.report.integrity.reference_at = Some(reference.at);
-            self.report.integrity.comparison = Some(compared?);
-        }
-        let collections: Vec<_> = listed.into_iter().filter(compare::holds_documents).collect();
-        let watch = Stopwatch::start("validate");
-        let checks = validate::validate(&destination, &collections, &*self.progress).await;
-        self.report.phases.push(watch.stop(checks.as_ref().err()));
-        self.report.integrity.checks.extend(checks?);
-
-        if !self.options.queries.is_empty() {
-            self.progress.phase("queries", Some(self.options.queries.len() as u64), Unit::Items);
-            let watch = Stopwatch::start("queries");
-            let asked = self.ask(&destination).await;
-            self.report.phases.push(watch.stop(asked.as_ref().err()));
-            asked?;
-        }
-        if self.options.is_part || !matches!(self.options.place, Place::Given { .. }) {
-            let written = try_to_write(&destination).await;
-            self.report.usability.push(written);
-        }
-        Ok(())
-    }
-
-    /// The reference of exactly the moment that was restored.
-    async fn reference(&mut self) -> Result<Option<Reference>> {
-        let target = &self.plan.target;
-        if !target.inclusive || target.wall_limit_ms.is_some() {
-            return Ok(None);
-        }
-        let Some((reference, sha256)) = self.archive.reference(&self.plan.lineage, target.resolved).await? else {
-            return Ok(None);
-        };
-        let name = reference.key().to_string();
-        let bytes = self.archive.store().head(&name).await?.map_or(0, |meta| meta.size);
-        self.report.evidence.push(Evidence { name, bytes, sha256 });
-        Ok(Some(reference))
-    }
-
-    async fn ask(&mut self, destination: &Destination) -> Result<()> {
-        for query in &self.options.queries {
-            self.report.queries.push(queries::run(destination, query).await?);
-            self.progress.advance(1);
-        }
-        Ok(())
-    }
-
-    /// One that cannot be completed proves nothing, and nothing has failed to come back either.
-    async fn seed_faults(&mut self) {
-        self.progress.phase("negative control", None, Unit::Items);
-        let watch = Stopwatch::start("negative control");
-        let read = self.view.read();
-        let (plan, manifest) = (&self.plan, &self.manifest);
-        let control = Control { reader: &self.archive, plan, manifest, read: &read, seed: self.options.seed };
-        match control.run().await {
-            Ok(seeded) => self.report.negative_control = seeded,
-            Err(failure) => {
-                self.report.warnings.push(format!("the negative control was not completed: {}", failure.what));
-            }
-        }
-        self.report.phases.push(watch.stop(None));
-    }
-
-    async fn check_keys(&mut self) {
-        let watch = Stopwatch::start("keys");
-        match keys::check(&self.archive, &self.plan).await {
-            Ok(checks) => self.report.keys = checks,
-            Err(failure) => self.report.warnings.push(format!("the key check was not completed: {}", failure.what)),
-        }
-        self.report.phases.push(watch.stop(None));
-    }
-
-    /// Removes what was made for the drill; an error when that was cut short by somebody.
-    pub async fn clean_up(&mut self, failure: Option<&Failure>) -> Result<()> {
-        let destination = self.destination.take();
-        if let Place::Made { run, keep, .. } = &self.options.place {
-            drop(destination);
-            let (run, keep) = (Arc::clone(run), *keep);
-            return self.destroy(&mut *run.lock().await, keep, failure).await;
-        }
-        let watch = Stopwatch::start("clean up");
-        self.report.clean_up = match (&self.options.place, self.server.take()) {
-            (Place::Throwaway { .. } | Place::Made { .. }, Some(server)) => {
-                drop(destination);
-                let leftovers = server.remove();
-                let outcome = if leftovers.is_empty() { Outcome::Passed } else { Outcome::Failed };
-                CleanUp { outcome: Some(outcome), leftovers, cost: None }
-            }
-            (Place::Throwaway { .. } | Place::Made { .. }, None) => CleanUp::default(),
-            (Place::Given { drop_after: true, .. }, _) => match &destination {
-                Some(destination) => {
-                    let dropped = clean_up::drop_restored(destination, self.has_access).await;
-                    dropped.unwrap_or_else(|failure| CleanUp {
-                        outcome: Some(Outcome::Failed),
-                        leftovers: vec![failure.what],
-                        cost: None,
-                    })
-                }
-                // It did not get so far that all of it is the restore's own.
-                None => CleanUp {
-                    outcome: Some(Outcome::Failed),
-                    leftovers: vec!["what the restore had written before it ended".to_owned()],
-                    cost: None,
-                },
-            },
-            (Place::Given { .. }, _) if self.options.is_part => {
-                CleanUp { outcome: Some(Outcome::Skipped), ..CleanUp::default() }
-            }
-            (Place::Given { drop_after: false, .. }, _) => {
-                self.event("the restored data stays in the destination that was given".to_owned());
-                CleanUp { outcome: Some(Outcome::Skipped), ..CleanUp::default() }
-            }
-        };
-        self.report.phases.push(watch.stop(None));
-        Ok(())
-    }
-
-    /// Whatever ends a drill, what Terraform made is destroyed, unless it is to be kept or somebody wants to stop now: then it is listed.
-    async fn destroy(&mut self, run: &mut TerraformRun, keep: bool, failure: Option<&Failure>) -> Result<()> {
-        let is_cancelled = failure.is_some_and(|failure| failure.kind == FailureKind::Cancelled);
-        let destroyed = if keep || is_cancelled {
-            Ok(())
-        } else {
-            self.event("what Terraform made is destroyed".to_owned());
-            match run.plan_destroy().await {
-                Ok(_) => run.destroy().await,
-                Err(failure) => Err(failure),
-            }
-        };
-        let phases = run.take_phases().into_iter().map(|phase| Phase { failure: None, ..phase });
-        self.report.phases.extend(phases);
-        self.report.tools.terraform = Some(run.facts());
-        let mut leftovers = run.leftovers();
-        if let Err(failure) = &destroyed {
-            leftovers.push(failure.what.clone());
-        }
-        let is_kept = keep && !leftovers.is_empty();
-        if !leftovers.is_empty() {
-            let advice = format!("to remove what is there: {}", run.clean_up_command());
-            self.progress.note(&advice);
-            self.event(advice);
-        }
-        let outcome = match (is_kept, leftovers.is_empty()) {
-            // As it was wanted: no finding.
-            (true, _) => {
-                self.event(format!("kept: {}", std::mem::take(&mut leftovers).join(", ")));
-                Outcome::Skipped
-            }
-            (false, true) => Outcome::Passed,
-            (false, false) => Outcome::Failed,
-        };
-        self.report.clean_up = CleanUp { outcome: Some(outcome), leftovers, cost: None };
-        match destroyed {
-            Err(failure) if failure.kind == FailureKind::Cancelled => Err(failure),
-            // That something is left is a finding, and what was proven stays proven.
-            _ => Ok(()),
-        }
     }
 
     pub fn finish(mut self, failure: Option<Failure>) -> Drilled {

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use bson::doc;
 
-use super::Server;
+use super::{Login, Server};
 use crate::error::{ErrorKind, ReplsetError, Result};
 use crate::topology::Role;
 
 const WHAT: &str = "step down";
 const PAUSE: Duration = Duration::from_millis(100);
+/// Of a member that is well the answer takes milliseconds.
+const PEER_LIMIT: Duration = Duration::from_secs(2);
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,22 @@ impl Server {
                 _ => tokio::time::sleep(PAUSE).await,
             }
         }
+    }
+
+    /// The members that have to come back before this one is stopped, as [`member::awaited`] has it. Each is asked itself, too: a
+    /// server that is being stopped answers heartbeats until it is gone, and refuses `hello` (seen on 6.0.5).
+    pub async fn awaited(&self) -> Result<Vec<String>> {
+        let set = self.view().await?.set;
+        let me = self.hello().await?.me.unwrap_or_default();
+        let mut leaving = Vec::new();
+        for host in set.members.iter().map(|member| &member.host).filter(|host| **host != me) {
+            let peer = Self::open(&self.uri, Some(host), Login::Nobody, PEER_LIMIT).await?;
+            if peer.hello().await.is_err() {
+                leaving.push(host.clone());
+            }
+            peer.close().await;
+        }
+        Ok(member::awaited(&set, &me, &leaving).into_iter().map(str::to_owned).collect())
     }
 
     pub(super) async fn step_down_for(&self, seconds: u32, catch_up: u32) -> Result<()> {
