@@ -80,6 +80,34 @@ class Limits(unittest.TestCase):
                 self.assertFalse(iam.is_allowed([boundary("workload")], action, f"{STATES}/{state}", (), LETS_EVERYBODY_IN), (action, state))
         for action in ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketPolicy"):
             self.assertFalse(iam.is_allowed([boundary("workload")], action, STATES, (), LETS_EVERYBODY_IN), action)
+        for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+            self.assertFalse(iam.is_allowed([boundary("workload")], action, key_of_states(), (), LETS_EVERYBODY_IN), action)
+
+    def test_nobody_makes_another_door_to_a_bucket(self):
+        """What an access point of it is asked for is asked under a name of its own, of which denials at the bucket say nothing."""
+        for role in ("plan", "apply", "workload"):
+            for action in ("s3:CreateAccessPoint", "s3:CreateAccessPointForObjectLambda", "s3:CreateMultiRegionAccessPoint"):
+                self.assertFalse(iam.is_allowed([boundary(role)], action, f"arn:aws:s3:eu-central-1:{ACCOUNT}:accesspoint/door"), (role, action))
+
+    def test_who_applies_ends_no_key_and_says_of_no_key_of_an_archive_who_may(self):
+        keys = {one.values["tags"]["Name"]: one for layer in LAYERS for one in environment("prod")[layer].made if one.kind == "aws_kms_key" and "Name" in one.values["tags"]}
+        archives = {archive.rpartition(":")[2] for archive in ARCHIVES}
+        self.assertLess(archives, keys.keys())
+        for name, key in keys.items():
+            tags = {f"aws:ResourceTag/{tag}": value for tag, value in key.values["tags"].items()}
+
+            def applies(action, context=()):
+                return may("apply", action, key.values["arn"], tags | dict(context))
+
+            for action in ("kms:ScheduleKeyDeletion", "kms:DisableKey"):
+                self.assertFalse(applies(action), (action, name))
+            if name in archives:
+                self.assertFalse(applies("kms:PutKeyPolicy"), name)
+                self.assertFalse(applies("kms:UntagResource"), f"{name} without its name")
+                self.assertFalse(applies("kms:TagResource", {"aws:RequestTag/Name": "another"}), f"{name} by another name")
+                self.assertTrue(applies("kms:TagResource", {"aws:RequestTag/owner": "somebody"}), name)
+        new = {"aws:RequestTag/Name": f"{PROD}-archive", "aws:RequestedRegion": "eu-central-1"}
+        self.assertTrue(may("apply", "kms:CreateKey", "*", new) and may("apply", "kms:TagResource", "*", new), "a first one")
 
     def test_who_plans_changes_nothing_and_sees_no_contents_whatever_it_is_given(self):
         changing = [action for one in grants() for statement in one["Statement"] for action in iam.listed(statement["Action"])]
