@@ -3,18 +3,15 @@
 
 PYTHONPATH=terraform/testing TERRAFORM_MIRROR=… terraform/testing/mutants.py [MODULE]…          the edits below
                                                  terraform/testing/mutants.py guards [MODULE]…   each validation and condition that refuses something, taken away
-                                                 terraform/testing/mutants.py statements         each denial and each condition of a policy, taken away: by the tests that
-                                                                                                 judge policies as data (PYTHONPATH also has terraform and jsonschema)
+                                                 terraform/testing/mutants.py statements [WHAT]…  each denial and each condition of a policy, taken away, and each permission
+                                                                                                 given on everything: by the tests that judge policies as data (PYTHONPATH
+                                                                                                 also has terraform and jsonschema); WHAT is how a line of the result begins
 """
 
-import copy
-import io
-import json
-import pathlib
 import re
 import sys
-import unittest
 
+import statements
 from harness.workspace import TERRAFORM, Workspace
 
 EDITS = [
@@ -86,95 +83,9 @@ def without_guards(chosen):
     return 1 if survivors else 0
 
 
-def weaker(document):
-    """Each copy of a policy without a denial, or without a condition of a permission, and which."""
-    for place, statement in enumerate(document["Statement"]):
-        name = statement.get("Sid", place)
-        if statement["Effect"] == "Deny":
-            yield f"without {name}", document | {"Statement": [one for one in document["Statement"] if one is not statement]}
-        for operator, keys in statement.get("Condition", {}).items():
-            for key in keys if statement["Effect"] == "Allow" else []:
-                again = copy.deepcopy(document)
-                del again["Statement"][place]["Condition"][operator][key]
-                yield f"{name} without {key}", again
-        if statement["Effect"] == "Allow" and statement.get("Resource", "*") not in ("*", ["*"]):
-            again = copy.deepcopy(document)
-            again["Statement"][place]["Resource"] = "*"
-            yield f"{name} on everything", again
-
-
-def notices(*cases):
-    """Whether a test fails; what is applied already is not applied again."""
-    suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in cases)
-    return not unittest.TextTestRunner(stream=io.StringIO(), failfast=True).run(suite).wasSuccessful()
-
-
-def without_statements():
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "tests"))
-    import test_archive_policies
-    import test_aws_environments
-    import test_azure_roles
-
-    survivors = []
-
-    def judge(what, cases):
-        failed = notices(*cases)
-        print("noticed " if failed else "SURVIVED", what, flush=True)
-        if not failed:
-            survivors.append(what)
-
-    class Roles(test_archive_policies.Roles):
-        @classmethod
-        def setUpClass(cls):
-            cls.documents = documents
-
-    test_archive_policies.Roles.setUpClass()
-    good = test_archive_policies.Roles.documents
-    for role, document in good[test_archive_policies.TENANT].items():
-        for what, weak in weaker(document):
-            documents = good | {test_archive_policies.TENANT: good[test_archive_policies.TENANT] | {role: weak}}
-            judge(f"modules/pure/archive-policies {role} {what}", [Roles])
-
-    class AzureRoles(test_azure_roles.Roles):
-        @classmethod
-        def setUpClass(cls):
-            cls.roles = roles
-
-    test_azure_roles.Roles.setUpClass()
-    good = test_azure_roles.Roles.roles
-    actions = {action for role in good.values() for action in role["data_actions"]}
-    for name, role in good.items():
-        edits = {f"with {action}": role | {"data_actions": [*role["data_actions"], action]} for action in sorted(actions - set(role["data_actions"]))}
-        clauses = role["condition"].split(" AND ") if role["condition"] else []
-        for clause in clauses:
-            edits[f"without {clause[:110]}…"] = role | {"condition": " AND ".join(one for one in clauses if one != clause) or None}
-        for what, edited in edits.items():
-            roles = good | {name: edited}
-            judge(f"modules/azure/archive-rules {name} {what}", [AzureRoles])
-
-    # prod has everything that an environment may have; the others are the same but for values.
-    test_aws_environments.ENVIRONMENTS = ("prod",)
-    prod = test_aws_environments.environment("prod")
-    cases = [test_aws_environments.Drill, test_aws_environments.Trust, test_aws_environments.Bucket]
-    assert not notices(*cases), "the tests fail without an edit"
-    chosen = {"00-bootstrap": ("aws_iam_policy", "aws_iam_role_policy", "aws_iam_role"), "30-data": ("aws_s3_bucket_policy", "aws_kms_key", "aws_iam_role_policy"), "40-platform": ("aws_iam_role",)}
-    for layer, kinds in chosen.items():
-        for one in prod[layer].made:
-            # Grants are judged by the policies on plans, the buckets of logs and replicas by theirs.
-            if one.kind not in kinds or (one.kind, one.name) == ("aws_iam_policy", "grant") or one.name.startswith(("logs", "replica")) and one.kind != "aws_iam_role_policy":
-                continue
-            for attribute in {"policy", "assume_role_policy"} & one.values.keys():
-                given = one.values[attribute]
-                for what, document in weaker(json.loads(given)):
-                    one.values[attribute] = json.dumps(document)
-                    judge(f"{layer} {one.address} {what}", cases)
-                one.values[attribute] = given
-    return 1 if survivors else 0
-
-
 def main(chosen):
-    if chosen == ["statements"]:
-        return without_statements()
+    if chosen and chosen[0] == "statements":
+        return statements.without_statements(chosen[1:])
     if chosen and chosen[0] == "guards":
         return without_guards(chosen[1:])
     survivors = []

@@ -14,7 +14,7 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parent / "tests"
 # The longest first. What stands in none of them is the last group.
 GROUPS = [
-    ["test_aws_environments", "test_aws_policies"],
+    ["test_aws_environments", "test_aws_policies", "test_aws_archive", "test_aws_pipelines", "test_aws_trust"],
     ["test_configurations"],
     ["test_azure_plans", "test_azure_restore"],
     ["test_local_environment"],

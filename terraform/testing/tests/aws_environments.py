@@ -10,6 +10,7 @@ from harness.workspace import TERRAFORM, Workspace
 LAYERS = ("00-bootstrap", "10-network", "20-cluster", "30-data", "40-platform")
 READS = {"40-platform": {"network": "10-network", "cluster": "20-cluster", "data": "30-data"}, "20-cluster": {"network": "10-network"}}
 ENVIRONMENTS = ("dev", "staging", "prod")
+ACCOUNT = "123456789012"  # of the made-up answers
 
 
 @dataclasses.dataclass
@@ -25,6 +26,12 @@ def _apply(work, **variables):
     plan = work.init().plan(**variables)
     state = work.apply_planned()
     return Applied(work, plan, resources.of_plan(plan), resources.of_state(state), resources.outputs(state))
+
+
+def one_of(made, kind, name, key=None):
+    found = [one for one in made if one.kind == kind and one.name == name and (key is None or one.address.endswith(f'["{key}"]'))]
+    assert len(found) == 1, [one.address for one in found]
+    return found[0]
 
 
 @functools.cache

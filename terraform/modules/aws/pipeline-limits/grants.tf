@@ -75,7 +75,7 @@ locals {
         Sid    = "Keys"
         Effect = "Allow"
         Action = [
-          "kms:CancelKeyDeletion", "kms:CreateAlias", "kms:CreateGrant", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource",
+          "kms:CancelKeyDeletion", "kms:CreateAlias", "kms:CreateGrant", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:TagResource",
           "kms:UpdateAlias", "kms:UpdateKeyDescription",
         ]
         Resource  = "${local.regional["kms"]}:key/*"

@@ -45,6 +45,18 @@ locals {
     { Sid = "BackupsStay", Effect = "Deny", Action = ["s3:DeleteBucket", "s3:DeleteBucketPolicy"], Resource = local.archives },
   ]
 
+  # What is denied at a bucket is not denied at an access point of it, which has a name of its own.
+  no_other_door = { Sid = "NoOtherDoor", Effect = "Deny", Action = "s3:Create*AccessPoint*", Resource = "*" }
+
+  # Their policies say who may end them. They are known by the tag Name, which is that of the bucket (backup-store), so that stays, too.
+  archive_keys = { "aws:ResourceTag/Name" = [for arn in local.archives : element(split(":::", arn), 1)] }
+  archive_keys_stay = [
+    for one in [
+      { Sid = "ArchiveKeysStay", Effect = "Deny", Action = ["kms:PutKeyPolicy", "kms:UntagResource"], Resource = "*", Condition = { StringEquals = local.archive_keys } },
+      { Sid = "TheirNamesStay", Effect = "Deny", Action = "kms:TagResource", Resource = "*", Condition = { StringEquals = local.archive_keys, Null = { "aws:RequestTag/Name" = "false" } } },
+    ] : one if length(local.archives) > 0
+  ]
+
   boundaries = {
     plan = concat(local.no_backups, [
       { Sid = "Look", Effect = "Allow", Action = local.look, Resource = "*" },
@@ -78,7 +90,10 @@ locals {
         NotAction = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
         Resource  = var.state_kms_key_arn
       },
-    ])
+      local.no_other_door,
+      # No plan that a pipeline applies ends a key, and what is encrypted with one ends with it.
+      { Sid = "KeysStay", Effect = "Deny", Action = ["kms:DisableKey", "kms:ScheduleKeyDeletion"], Resource = "*" },
+    ], local.archive_keys_stay)
 
     # Of every role that the modules make: nodes, addons, controllers, tenants, replication.
     workload = [
@@ -101,7 +116,8 @@ locals {
         ]
         Resource = "*"
       },
-      { Sid = "NoStates", Effect = "Deny", Action = "s3:*", Resource = [local.states, "${local.states}/*"] },
+      { Sid = "NoStates", Effect = "Deny", Action = ["s3:*", "kms:*"], Resource = [local.states, "${local.states}/*", var.state_kms_key_arn] },
+      local.no_other_door,
     ]
   }
 }
