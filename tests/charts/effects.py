@@ -156,6 +156,8 @@ MONGODB = [
     ("recovery.drill.enabled", True, f"{RESTORE}/args/[0]", "drill", RECOVERY),
     ("recovery.drill.enabled", True, "Job/r-mongodb-restore-* spec/backoffLimit", 3, RECOVERY),
     ("recovery.drill.enabled", True, "Job/r-mongodb-restore-* spec/podFailurePolicy/rules/[0]/onExitCodes/operator", "NotIn", RECOVERY),
+    ("recovery.drill.enabled", True, f"{MEMBER}/args/~drill", True, RECOVERY),
+    ("recovery.drill.run", "20260102-7f3a", "Job/r-mongodb-restore-* spec/template/metadata/annotations/tidemark%run", "20260102-7f3a", DRILL),
     ("recovery.drill.seed", "18446744073709551615", f"{RESTORE}/args/~--seed=18446744073709551615", True, DRILL),
     ("recovery.drill.queries", "[[query]]", f"{RESTORE}/args/~--queries=/etc/tidemark/drill/queries.toml", True, DRILL),
     ("recovery.drill.queries", "[[query]]", f"{RESTORE}/volumeMounts/[queries]/mountPath", "/etc/tidemark/drill", DRILL),

@@ -44,7 +44,7 @@ so each has nothing but the liveness of its own process.
     - --users
     - /etc/tidemark/member/users.json
     - --mode
-    - {{ .Values.mode }}
+    - {{ ternary "drill" .Values.mode (and (eq .Values.mode "recovery") .Values.recovery.drill.enabled) }}
     - --default-write-concern
     - {{ .Values.mongod.defaultWriteConcern | quote }}
     - --default-read-concern

@@ -49,6 +49,8 @@ pub enum Mode {
     Standard,
     /// The set is made to be restored into.
     Recovery,
+    /// The set is made for a drill, and destroyed after it.
+    Drill,
 }
 
 /// What the set says of a restore into it.
@@ -65,10 +67,12 @@ pub enum Gate {
     Closed { restoring: bool },
 }
 
-/// Whether a user may be let in. That nothing was restored yet does not open it: the restore may be about to begin.
+/// Whether a user may be let in. That nothing was restored yet does not open it where a restore is expected: it may be about to
+/// begin. One that has begun and is not complete keeps it closed in every mode: what is there is no database yet. What a drill
+/// restores is let to nobody.
 pub fn gate(mode: Mode, after_restore: bool, mark: RestoreMark) -> Gate {
     match (mode, mark) {
-        (Mode::Recovery, RestoreMark::None | RestoreMark::UnderWay) if after_restore => {
+        (Mode::Drill, _) | (Mode::Recovery, RestoreMark::None) | (_, RestoreMark::UnderWay) if after_restore => {
             Gate::Closed { restoring: mark == RestoreMark::UnderWay }
         }
         _ => Gate::Open,
@@ -174,11 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_is_closed_only_in_recovery_for_users_that_wait_until_the_restore_says_that_it_is_complete() {
+    fn the_gate_is_closed_for_users_that_wait_until_a_restore_says_that_it_is_complete_and_always_in_a_drill() {
         for mark in [RestoreMark::None, RestoreMark::UnderWay, RestoreMark::Complete] {
-            assert_eq!(gate(Mode::Standard, true, mark), Gate::Open);
-            assert_eq!(gate(Mode::Recovery, false, mark), Gate::Open);
+            for mode in [Mode::Standard, Mode::Recovery, Mode::Drill] {
+                assert_eq!(gate(mode, false, mark), Gate::Open);
+            }
+            assert!(matches!(gate(Mode::Drill, true, mark), Gate::Closed { .. }));
         }
+        assert_eq!(gate(Mode::Standard, true, RestoreMark::None), Gate::Open);
+        assert_eq!(gate(Mode::Standard, true, RestoreMark::UnderWay), Gate::Closed { restoring: true });
+        assert_eq!(gate(Mode::Standard, true, RestoreMark::Complete), Gate::Open);
         assert_eq!(gate(Mode::Recovery, true, RestoreMark::None), Gate::Closed { restoring: false });
         assert_eq!(gate(Mode::Recovery, true, RestoreMark::UnderWay), Gate::Closed { restoring: true });
         assert_eq!(gate(Mode::Recovery, true, RestoreMark::Complete), Gate::Open);

@@ -208,6 +208,7 @@ impl Reader<'_> {
         let mode = self.with_default("mode", "standard", |text| match text {
             "standard" => Ok(Mode::Standard),
             "recovery" => Ok(Mode::Recovery),
+            "drill" => Ok(Mode::Drill),
             _ => Err("must be standard or recovery".to_owned()),
         });
         let write = self.optional("default_write_concern", |text| match text.parse::<u32>() {

@@ -103,7 +103,7 @@ pub struct TendFlags {
     /// JSON list of users: name, roles, passwordFile, afterRestore
     #[arg(long, value_name = "FILE")]
     users: Option<String>,
-    /// standard, or recovery: users with afterRestore are let in when a restore has completed [default: standard]
+    /// standard; recovery: users with afterRestore are let in when a restore has completed; or drill: never [default: standard]
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
     /// majority, or a number of members [default: left alone]

@@ -53,7 +53,8 @@ impl UsersKeeper {
             }
         };
         said.forget("users");
-        if config.mode == Mode::Recovery && self.mark != RestoreMark::Complete {
+        // Also outside of recovery: a set that is given its ordinary values in the middle of a restore is half a database.
+        if self.mark != RestoreMark::Complete && wanted.iter().any(|user| user.after_restore) {
             self.mark = server.restore_mark().await?;
         }
         let (mut settled, mut failed) = (true, None);

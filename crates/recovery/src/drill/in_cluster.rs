@@ -14,8 +14,8 @@ const RESTORE: &str = "restore";
 /// From the installed chart to the Job's drill, and from its end to our noticing it.
 const AROUND: &str = "job around the drill";
 
-pub fn recovery(plan: &RestorePlan, options: &DrillOptions) -> Recovery {
-    let drill = Some(JobDrill { seed: options.seed, queries: options.queries_text.clone() });
+pub fn recovery(plan: &RestorePlan, options: &DrillOptions, run: &str) -> Recovery {
+    let drill = Some(JobDrill { run: run.to_owned(), seed: options.seed, queries: options.queries_text.clone() });
     Recovery { drill, ..Recovery::of(plan, options.connections, false, false) }
 }
 

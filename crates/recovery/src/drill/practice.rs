@@ -164,8 +164,8 @@ impl Practice {
             return Err(Failure::new(FailureKind::Unexpected, "a cluster that nobody made"));
         };
         let (run, patience, chart) = (Arc::clone(run), *patience, chart.clone());
-        let recovery = in_cluster::recovery(&self.plan, &self.options);
         let mut run = run.lock().await;
+        let recovery = in_cluster::recovery(&self.plan, &self.options, &run.record().run);
         let done = carry_out(&mut run, contract, &chart, &recovery, patience, Arc::clone(&self.progress)).await;
         let mut phases = run.take_phases();
         let job = if done.is_ok() { phases.pop() } else { None };

@@ -49,6 +49,14 @@ pub struct Installed {
     pub context: Option<String>,
 }
 
+/// What one look at a Job has shown.
+enum Look {
+    Ended(Box<Result<JobResult>>),
+    AtWork,
+    /// Not yet a failure.
+    Hindered(Failure),
+}
+
 pub struct Cluster {
     tools: Tools,
     at: Installed,
@@ -133,51 +141,69 @@ impl Cluster {
         self.helm(arguments).await.map(drop)
     }
 
-    /// Waits for the Job that runs `command` (`restore` or `drill`). `patience`: until its pod runs.
+    /// Waits for the Job that runs `command` (`restore` or `drill`). `patience`: how long in a row there may be no Job, a pod that
+    /// does not start, or no answer of the cluster; a Job that is at work takes what it takes.
     pub async fn done(&self, command: &str, patience: Duration) -> Result<JobResult> {
-        let selector = format!("app.kubernetes.io/component=restore,app.kubernetes.io/instance={}", self.at.release);
-        let (started, mut told) = (Instant::now(), Instant::now());
+        let (mut good, mut told) = (Instant::now(), Instant::now());
         loop {
             self.interrupt.check()?;
-            let jobs = self.list("jobs", &selector).await?;
-            match standing(&jobs) {
-                Standing::Complete { name } => return self.result_of(&name, command, None).await,
-                Standing::Failed { name, reason } => return self.result_of(&name, command, Some(reason)).await,
-                Standing::Missing if started.elapsed() >= patience => {
-                    return Err(self.failure("the release has no Job that restores", String::new()));
+            let hindrance = match self.look(command).await {
+                Ok(Look::Ended(result)) => return *result,
+                Ok(Look::AtWork) => {
+                    good = Instant::now();
+                    None
                 }
-                Standing::Missing => {}
-                Standing::Running { name } => {
-                    let obstacle = obstacle(&self.list("pods", &format!("job-name={name}")).await?);
-                    if told.elapsed() >= TOLD_EVERY {
-                        told = Instant::now();
-                        let state = obstacle.as_deref().unwrap_or("at work");
-                        self.progress.note(&format!("job {name} in namespace {}: {state}", self.at.namespace));
-                    }
-                    if let Some(obstacle) = obstacle.filter(|_| started.elapsed() >= patience) {
-                        return Err(self.failure("the pod that restores does not start", obstacle));
-                    }
-                }
+                Ok(Look::Hindered(failure)) => Some(failure),
+                Err(failure) if failure.kind == FailureKind::Unreachable => Some(failure),
+                Err(failure) => return Err(failure),
+            };
+            if let Some(failure) = hindrance.as_ref().filter(|_| good.elapsed() >= patience) {
+                return Err(failure.clone());
+            }
+            if told.elapsed() >= TOLD_EVERY {
+                told = Instant::now();
+                let state =
+                    hindrance.map_or("at work".to_owned(), |failure| format!("{}: {}", failure.what, failure.cause));
+                self.progress.note(&format!("{command} in namespace {}: {state}", self.at.namespace));
             }
             self.pause().await;
         }
     }
 
-    async fn result_of(&self, job: &str, command: &str, failed: Option<String>) -> Result<JobResult> {
+    async fn look(&self, command: &str) -> Result<Look> {
+        let selector = format!("app.kubernetes.io/component=restore,app.kubernetes.io/instance={}", self.at.release);
+        let (name, reason) = match standing(&self.list("jobs", &selector).await?) {
+            Standing::Complete { name } => (name, None),
+            Standing::Failed { name, reason } => (name, Some(reason)),
+            Standing::Missing => {
+                let missing = self.failure("the release has no Job that restores", String::new());
+                return Ok(Look::Hindered(missing));
+            }
+            Standing::Running { name } => {
+                let obstacle = obstacle(&self.list("pods", &format!("job-name={name}")).await?);
+                let failure = |obstacle| Look::Hindered(self.failure("the pod that restores does not start", obstacle));
+                return Ok(obstacle.map_or(Look::AtWork, failure));
+            }
+        };
+        Ok(Look::Ended(Box::new(self.result_of(&name, command, reason).await?)))
+    }
+
+    /// `Err` when the logs of a Job that is complete cannot be read.
+    async fn result_of(&self, job: &str, command: &str, failed: Option<String>) -> Result<Result<JobResult>> {
         let pods = self.list("pods", &format!("job-name={job}")).await?;
-        let (mut results, mut last) = (Vec::new(), Ok(String::new()));
+        let (mut results, mut last) = (Vec::new(), String::new());
         for pod in by_age(&pods) {
             let arguments = ["--namespace", &self.at.namespace, "logs", pod, "--container", "restore", "--tail", "-1"];
-            last = self.kubectl(arguments, None).await;
-            results.push(last.as_deref().ok().and_then(|logs| result(logs, command)));
+            let logs = self.kubectl(arguments, None).await;
+            // A pod that failed may have none, because it never started or was evicted.
+            last = if failed.is_some() { logs.unwrap_or_default() } else { logs? };
+            results.push(result(&last, command));
         }
-        match (decisive(results), failed) {
+        Ok(match (decisive(results), failed) {
             (Some(found), _) => Ok(found),
-            (None, Some(reason)) => {
-                Err(self.failure(&format!("job {job} failed: {reason}"), tail(&last.unwrap_or_default())))
-            }
+            (None, Some(reason)) => Err(self.failure(&format!("job {job} failed: {reason}"), tail(&last))),
             (None, None) => Err(self.failure(&format!("job {job} is complete and left no result"), String::new())),
-        }
+        })
     }
 
     /// Takes the release and its volumes out of the cluster. Volumes that a class retains are deleted, too: nobody would find them when the cluster

@@ -51,13 +51,23 @@ pub fn by_age(pods: &Value) -> Vec<&str> {
     pods.into_iter().filter_map(|pod| pod["metadata"]["name"].as_str()).collect()
 }
 
-/// Why the newest pod has not started, of `kubectl get pods -o json`.
+/// Why the newest pod does not start, of `kubectl get pods -o json`.
 pub fn obstacle(pods: &Value) -> Option<String> {
     let pod = pods["items"].as_array()?.iter().max_by_key(|pod| made(pod))?;
+    // One that ran once, whatever came of it, is the Job's to judge.
+    if pod["status"]["phase"] != "Pending" {
+        return None;
+    }
     let waiting =
         pod["status"]["containerStatuses"].as_array().into_iter().flatten().map(|one| &one["state"]["waiting"]);
     let unmet = pod["status"]["conditions"].as_array().into_iter().flatten().filter(|one| one["status"] == "False");
-    let found = waiting.chain(unmet).find(|one| one["reason"].is_string() && one["reason"] != "ContainersNotReady")?;
+    let is_start = |one: &&Value| {
+        matches!(
+            one["reason"].as_str(),
+            Some("ContainersNotReady" | "ContainersNotInitialized" | "ContainerCreating" | "PodInitializing")
+        )
+    };
+    let found = waiting.chain(unmet).find(|one| one["reason"].is_string() && !is_start(one))?;
     let text = |field: &str| found[field].as_str().unwrap_or_default();
     Some(format!("{} {}", text("reason"), text("message")).trim().to_owned())
 }
@@ -168,12 +178,20 @@ mod tests {
 
     #[test]
     fn a_pod_that_waits_says_for_what() {
-        let unscheduled = json!({ "items": [{ "metadata": {}, "status": { "conditions": [
+        let unscheduled = json!({ "items": [{ "metadata": {}, "status": { "phase": "Pending", "conditions": [
             { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes" }] } }] });
         assert_eq!(obstacle(&unscheduled).as_deref(), Some("Unschedulable 0/1 nodes"));
-        let image = json!({ "items": [{ "metadata": {}, "status": { "containerStatuses": [{ "state": { "waiting": { "reason": "ImagePullBackOff" } } }],
+        let image = json!({ "items": [{ "metadata": {}, "status": { "phase": "Pending", "containerStatuses": [{ "state": { "waiting": { "reason": "ImagePullBackOff" } } }],
             "conditions": [{ "status": "False", "reason": "ContainersNotReady" }] } }] });
         assert_eq!(obstacle(&image).as_deref(), Some("ImagePullBackOff"));
         assert_eq!(obstacle(&json!({ "items": [{ "status": {} }] })), None);
+        let starting = json!({ "items": [{ "status": { "phase": "Pending",
+            "containerStatuses": [{ "state": { "waiting": { "reason": "ContainerCreating" } } }] } }] });
+        assert_eq!(obstacle(&starting), None);
+        for (phase, reason) in [("Succeeded", "PodCompleted"), ("Failed", "PodFailed"), ("Running", "Unhealthy")] {
+            let ended = json!({ "items": [{ "status": { "phase": phase, "conditions": [
+                { "type": "Ready", "status": "False", "reason": reason }] } }] });
+            assert_eq!(obstacle(&ended), None, "{phase}");
+        }
     }
 }

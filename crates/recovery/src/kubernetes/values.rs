@@ -19,6 +19,8 @@ pub struct Recovery {
 /// What a drill in a Job is told besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobDrill {
+    /// Of Terraform's run: the report of another one, in a cluster that stands, is not taken for ours.
+    pub run: String,
     pub seed: u64,
     /// The text of `--queries`.
     pub queries: Option<String>,
@@ -66,7 +68,9 @@ pub fn values(of_contract: Option<&Value>, recovery: &Recovery) -> Value {
     if let Some(drill) = &recovery.drill {
         // As a text: a chart's numbers are doubles, and a seed has all 64 bits.
         let (seed, queries) = (drill.seed.to_string(), drill.queries.as_deref().unwrap_or_default());
-        told.insert("drill".to_owned(), json!({ "enabled": true, "seed": seed, "queries": queries }));
+        told.insert("drill".to_owned(), json!({ "enabled": true, "run": drill.run, "seed": seed, "queries": queries }));
+        // Whatever writes to what is compared would make another database of it.
+        part(&mut values, "orders-api").insert("enabled".to_owned(), json!(false));
     }
     Value::Object(values)
 }
@@ -95,7 +99,7 @@ mod tests {
             connections: 4,
             verify_first: false,
             release: true,
-            drill: Some(JobDrill { seed: u64::MAX, queries: Some("[[query]]".to_owned()) }),
+            drill: Some(JobDrill { run: "r1".to_owned(), seed: u64::MAX, queries: Some("[[query]]".to_owned()) }),
         }
     }
 
@@ -115,6 +119,9 @@ mod tests {
             (&json!("before:7:1"), &json!("keys"), &json!(true))
         );
         assert_eq!(values(None, &recovery())["mongodb"]["recovery"]["lineage"], "rs0-1");
+        assert_eq!(told["orders-api"]["enabled"], false, "beside a drill nobody writes");
+        let restore = Recovery { drill: None, ..recovery() };
+        assert!(values(None, &restore)["orders-api"].is_null(), "a restore brings the API back");
     }
 
     #[test]
