@@ -189,6 +189,14 @@ SENTENCES = [
         {"users": {"tidemark-x": {"roles": [{"role": "read", "db": "a"}]}}},
         "mongodb: users.tidemark-x has a name that is kept for Tidemark's own users: choose one that does not begin with tidemark-",
     ),
+    *(
+        (
+            "mongodb",
+            {"users": {name: {"roles": [{"role": "read", "db": "a"}]}}},
+            f"mongodb: users.{name} would have its connection string in r-mongodb-{name}, a Secret of the chart's own: choose another name than auth, archive and tls",
+        )
+        for name in ("auth", "archive", "tls")
+    ),
     ("mongodb", {"users": {"shop": {}}}, "mongodb: users.shop has no roles, and could do nothing: add for example roles: [{role: readWrite, db: shop}]"),
     (
         "mongodb",
