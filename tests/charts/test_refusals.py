@@ -396,6 +396,17 @@ UPGRADES = [
     ({"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "sendX509"}}, {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
     ({"replicaCount": 1}, {"replicaCount": 1, "tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
     ({}, {"replicaCount": 5, "mongod": {"slowOpThresholdMs": 7}}, None),
+    *(
+        (
+            {"replicaCount": before},
+            {"replicaCount": 1},
+            f"mongodb: replicaCount would go from {before} to 1, and those that stay are no majority and would have no primary any more: set replicaCount to 3 or more; "
+            "for fewer members restore the archive into another release, with mode=recovery and replicaCount=1",
+        )
+        for before in (3, 5)
+    ),
+    ({"replicaCount": 5}, {"replicaCount": 3}, None),
+    ({"replicaCount": 1}, {"replicaCount": 5}, None),
 ]
 
 

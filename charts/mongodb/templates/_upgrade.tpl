@@ -15,6 +15,12 @@ and the first installation, find nothing to compare with.
 {{- end -}}
 {{- include "mongodb.refuseOtherClaim" (list $ "accessModes" (join "," $claim.accessModes) (join "," $values.accessModes)) -}}
 {{- end -}}
+{{- /* Kubernetes stops all that are too many at once, before they could leave the set: those that stay have to be its majority. */ -}}
+{{- $replicas := (($set).spec).replicas | int -}}
+{{- $majority := add1 (div $replicas 2) | int -}}
+{{- if and $replicas (lt (int .Values.replicaCount) $majority) -}}
+{{- fail (printf "mongodb: replicaCount would go from %d to %d, and those that stay are no majority and would have no primary any more: set replicaCount to %d or more; for fewer members restore the archive into another release, with mode=recovery and replicaCount=%d" $replicas (int .Values.replicaCount) (ternary $majority (add1 $majority | int) (eq (mod $majority 2) 1)) (int .Values.replicaCount)) -}}
+{{- end -}}
 {{- with (($config).data) -}}
 {{- $conf := index . "mongod.conf" | fromYaml -}}
 {{- if ne $conf.replication.replSetName $.Values.replicaSetName -}}
