@@ -64,6 +64,12 @@ class Mongodb(unittest.TestCase):
         self.assertNotEqual(name(), name(to="1:2"))
         self.assertNotEqual(name(), name(lineage="a"))
 
+    def test_queries_of_a_drill_are_as_they_were_written(self):
+        for text in ("[[query]]\n  name = 'a'\n", "  [[query]]\nname = 'a'\n", "\n    # A comment.\n\n[[query]]\n", "\t[[query]]\n"):
+            with self.subTest(text=text):
+                recovery = {"mode": "recovery", "recovery": {"to": "latest", "drill": {"enabled": True, "queries": text}}}
+                self.assertEqual(look("ConfigMap/r-mongodb data/queries.toml", recovery), text)
+
     def test_a_restore_is_a_plain_job_that_lets_nobody_in_nor_archives_before_it_is_done(self):
         documents = helm.render("mongodb", {"mode": "recovery", "recovery": {"to": "latest"}})
         job = helm.find(documents, "Job/r-mongodb-restore-*")

@@ -1,5 +1,7 @@
 """What cannot work is refused by `helm template` with a sentence: which value, what follows, what to write instead."""
 
+import base64
+import copy
 import unittest
 
 import helm
@@ -188,6 +190,14 @@ SENTENCES = [
         "mongodb",
         {"users": {"tidemark-x": {"roles": [{"role": "read", "db": "a"}]}}},
         "mongodb: users.tidemark-x has a name that is kept for Tidemark's own users: choose one that does not begin with tidemark-",
+    ),
+    *(
+        (
+            "mongodb",
+            {"users": {name: {"roles": [{"role": "read", "db": "a"}]}}},
+            f"mongodb: users.{name} would have its connection string in r-mongodb-{name}, a Secret of the chart's own: choose another name than auth, archive and tls",
+        )
+        for name in ("auth", "archive", "tls")
     ),
     ("mongodb", {"users": {"shop": {}}}, "mongodb: users.shop has no roles, and could do nothing: add for example roles: [{role: readWrite, db: shop}]"),
     (
@@ -388,6 +398,53 @@ UPGRADES = [
     ({"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "sendX509"}}, {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
     ({"replicaCount": 1}, {"replicaCount": 1, "tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
     ({}, {"replicaCount": 5, "mongod": {"slowOpThresholdMs": 7}}, None),
+    *(
+        (
+            {"replicaCount": before},
+            {"replicaCount": 1},
+            f"mongodb: replicaCount would go from {before} to 1, and those that stay are no majority and would have no primary any more: set replicaCount to 3 or more; "
+            "for fewer members restore the archive into another release, with mode=recovery and replicaCount=1",
+        )
+        for before in (3, 5)
+    ),
+    ({"replicaCount": 5}, {"replicaCount": 3}, None),
+    ({"replicaCount": 1}, {"replicaCount": 5}, None),
+]
+
+# The keyfile of members that run: (values of them, values now, keyfiles of the Secrets that are there, the sentence or none).
+GENERATED = {"auth": {"existingSecret": ""}}
+OTHER = {"auth": {"existingSecret": "other"}}
+CERTIFIED = {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "sendX509"}}
+DIFFERENT = (
+    "mongodb: {} gives another keyfile than the Secret `{}`, which the members of r-mongodb have it from, and members with different ones cannot talk to each other: "
+    "put the keyfile of `{}` there, or stop all members before (kubectl --namespace ns scale statefulset r-mongodb --replicas=0)"
+)
+NO_KEYFILE = (
+    "mongodb: there is no keyfile in a Secret `r-mongodb-auth`, and a new one would be another than that of the members of r-mongodb, who could not talk to each other: "
+    "put the Secret back, or name the one they have it from (`{}`) in auth.existingSecret"
+)
+KEYFILES = [
+    ({}, {}, {"given": "one"}, None),
+    ({}, {}, {}, None),
+    ({}, OTHER, {"given": "one", "other": "two"}, DIFFERENT.format("the Secret `other`", "given", "given")),
+    ({}, OTHER, {"given": "one", "other": "o ne\n"}, None),
+    ({}, OTHER, {"given": "one"}, None),
+    ({}, OTHER, {"other": "two"}, None),
+    ({"replicaCount": 1}, {"replicaCount": 1, **OTHER}, {"given": "one", "other": "two"}, None),
+    ({"replicaCount": 1}, OTHER, {"given": "one", "other": "two"}, DIFFERENT.format("the Secret `other`", "given", "given")),
+    (CERTIFIED, helm.merged(CERTIFIED, OTHER), {"given": "one", "other": "two"}, None),
+    (CERTIFIED, helm.merged(CERTIFIED, OTHER, {"auth": {"clusterAuthMode": "sendKeyFile"}}), {"given": "one", "other": "two"}, DIFFERENT.format("the Secret `other`", "given", "given")),
+    (SECRETS, SECRETS, {"r-mongodb-auth": "a2V5ZmlsZQ"}, None),
+    (SECRETS, helm.merged(SECRETS, {"auth": {"keyfile": "b3RoZXI"}}), {"r-mongodb-auth": "a2V5ZmlsZQ"}, DIFFERENT.format("auth.keyfile", "r-mongodb-auth", "r-mongodb-auth")),
+    (SECRETS, SECRETS, {}, None),
+    (SECRETS, GENERATED, {"r-mongodb-auth": "a2V5ZmlsZQ"}, None),
+    (SECRETS, GENERATED, {}, NO_KEYFILE.format("r-mongodb-auth")),
+    (SECRETS, {}, {"r-mongodb-auth": "one", "given": "two"}, DIFFERENT.format("the Secret `given`", "r-mongodb-auth", "r-mongodb-auth")),
+    ({}, GENERATED, {"given": "one"}, NO_KEYFILE.format("given")),
+    ({}, GENERATED, {"given": "one", "r-mongodb-auth": "two"}, DIFFERENT.format("the Secret `r-mongodb-auth`", "given", "given")),
+    ({}, GENERATED, {"given": "one", "r-mongodb-auth": "one"}, None),
+    ({}, SECRETS, {"given": "a2V5ZmlsZQ\n"}, None),
+    (helm.merged(CERTIFIED, {"auth": {"clusterAuthMode": "x509"}}), helm.merged(CERTIFIED, GENERATED), {}, None),
 ]
 
 
@@ -425,6 +482,20 @@ class Refusals(unittest.TestCase):
                 if sentence:
                     self.assertIn(sentence, done.stderr)
 
+    def test_members_that_run_keep_their_keyfile(self):
+        for before, now, keyfiles, sentence in KEYFILES:
+            for running in (True, False):
+                with self.subTest(before=before, now=now, keyfiles=keyfiles, running=running):
+                    there = copy.deepcopy([document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")])
+                    if not running:
+                        helm.find(there, "StatefulSet/r-mongodb")["spec"]["replicas"] = 0
+                    for name, keyfile in keyfiles.items():
+                        there.append({"kind": "Secret", "metadata": {"name": name}, "data": {"keyfile": base64.b64encode(keyfile.encode()).decode()}})
+                    done = helm.beside(there, "mongodb", now)
+                    self.assertEqual(done.returncode, 1 if sentence and running else 0, done.stderr)
+                    if sentence and running:
+                        self.assertIn(sentence, done.stderr)
+
     def test_the_schema_names_the_value_and_what_is_possible(self):
         for chart, values, words in SCHEMA:
             with self.subTest(chart=chart, values=values):
@@ -433,7 +504,7 @@ class Refusals(unittest.TestCase):
                     self.assertIn(word, message)
 
     def test_each_sentence_of_the_charts_is_tried(self):
-        tried = "\n".join(sentence for _, _, sentence in SENTENCES + UPGRADES if sentence) + " has more than 43 characters"
+        tried = "\n".join(sentence for *_, sentence in SENTENCES + UPGRADES + KEYFILES if sentence) + " has more than 43 characters"
         import re
 
         for template in helm.CHARTS.glob("*/templates/**/*"):

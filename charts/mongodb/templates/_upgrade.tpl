@@ -15,6 +15,12 @@ and the first installation, find nothing to compare with.
 {{- end -}}
 {{- include "mongodb.refuseOtherClaim" (list $ "accessModes" (join "," $claim.accessModes) (join "," $values.accessModes)) -}}
 {{- end -}}
+{{- /* Kubernetes stops all that are too many at once, before they could leave the set: those that stay have to be its majority. */ -}}
+{{- $replicas := (($set).spec).replicas | int -}}
+{{- $majority := add1 (div $replicas 2) | int -}}
+{{- if and $replicas (lt (int .Values.replicaCount) $majority) -}}
+{{- fail (printf "mongodb: replicaCount would go from %d to %d, and those that stay are no majority and would have no primary any more: set replicaCount to %d or more; for fewer members restore the archive into another release, with mode=recovery and replicaCount=%d" $replicas (int .Values.replicaCount) (ternary $majority (add1 $majority | int) (eq (mod $majority 2) 1)) (int .Values.replicaCount)) -}}
+{{- end -}}
 {{- with (($config).data) -}}
 {{- $conf := index . "mongod.conf" | fromYaml -}}
 {{- if ne $conf.replication.replSetName $.Values.replicaSetName -}}
@@ -28,6 +34,29 @@ and the first installation, find nothing to compare with.
 {{- include "mongodb.refuseJump" (list "auth.clusterAuthMode" $auth ($conf.security.clusterAuthMode | default "keyFile") $.Values.auth.clusterAuthMode) -}}
 {{- end -}}
 {{- end -}}
+{{- /* Members that run have a keyfile. While none does, or one alone, it may become another. */ -}}
+{{- if and $replicas (gt (max $replicas (int .Values.replicaCount)) 1) (include "mongodb.acceptsKeyfile" .) -}}
+{{- $mode := "keyFile" -}}
+{{- with (($config).data) -}}{{- $mode = (index . "mongod.conf" | fromYaml).security.clusterAuthMode | default $mode -}}{{- end -}}
+{{- $named := include "mongodb.authSecret" . -}}
+{{- $mounted := $named -}}
+{{- range $set.spec.template.spec.volumes -}}{{- if eq .name "auth" -}}{{- $mounted = .secret.secretName -}}{{- end -}}{{- end -}}
+{{- $theirs := include "mongodb.keyfileOf" (lookup "v1" "Secret" .Release.Namespace $mounted) -}}
+{{- $stored := include "mongodb.keyfileOf" (lookup "v1" "Secret" .Release.Namespace $named) -}}
+{{- $now := regexReplaceAll "\\s" .Values.auth.keyfile "" | default $stored -}}
+{{- $sent := or (eq $mode "keyFile") (eq $mode "sendKeyFile") (eq (include "mongodb.sends" .) "keyFile") -}}
+{{- if and $sent $theirs $now (ne $theirs $now) -}}
+{{- fail (printf "mongodb: %s gives another keyfile than the Secret `%s`, which the members of %s have it from, and members with different ones cannot talk to each other: put the keyfile of `%s` there, or stop all members before (kubectl --namespace %s scale statefulset %s --replicas=0)" (ternary "auth.keyfile" (printf "the Secret `%s`" $named) (ne .Values.auth.keyfile "")) $mounted $fullname $mounted .Release.Namespace $fullname) -}}
+{{- end -}}
+{{- if and (ne $mode "x509") (not $now) (not .Values.auth.existingSecret) -}}
+{{- fail (printf "mongodb: there is no keyfile in a Secret `%s`, and a new one would be another than that of the members of %s, who could not talk to each other: put the Secret back, or name the one they have it from (`%s`) in auth.existingSecret" $named $fullname $mounted) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Without white space, which mongod does not look at. */ -}}
+{{- define "mongodb.keyfileOf" -}}
+{{- regexReplaceAll "\\s" (get (.data | default dict) "keyfile" | default "" | b64dec) "" -}}
 {{- end -}}
 
 {{- /* (list $ NAME BEFORE NOW) */ -}}

@@ -148,6 +148,9 @@ may be is in values.schema.json.
 {{- if and $user (hasPrefix "tidemark-" $name) -}}
 {{- fail (printf "mongodb: users.%s has a name that is kept for Tidemark's own users: choose one that does not begin with tidemark-" $name) -}}
 {{- end -}}
+{{- if and $user (has $name (list "auth" "archive" "tls")) -}}
+{{- fail (printf "mongodb: users.%s would have its connection string in %s-%s, a Secret of the chart's own: choose another name than auth, archive and tls" $name (include "mongodb.fullname" $) $name) -}}
+{{- end -}}
 {{- if and (kindIs "map" $user) (not $user.roles) -}}
 {{- fail (printf "mongodb: users.%s has no roles, and could do nothing: add for example roles: [{role: readWrite, db: %s}]" $name $name) -}}
 {{- end -}}
