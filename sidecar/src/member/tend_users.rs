@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use member::{Gate, Mode, Password, RestoreMark, UserAction, Waiting, WantedUser, gate, parse_users, user_action};
+use member::{Gate, Password, RestoreMark, UserAction, Waiting, WantedUser, gate, parse_users, user_action};
 use rand::RngExt as _;
 use replset::member::{FoundUser, Lock, Server};
 
