@@ -1,14 +1,13 @@
 """What cannot work is refused by `helm template` with a sentence: which value, what follows, what to write instead."""
 
-import base64
-import copy
+import re
 import unittest
 
 import helm
+from effects.mongodb import GIVEN, RETAINING
+from test_upgrades import KEYFILES, UPGRADES
 
 FILE = {"archive": {"url": "file:///archive"}}
-SECRETS = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "orders", "developer"), "password-1")}}
-RETAINING = {"retention": {"schedule": "0 5 * * *", "keepFor": "30d"}}
 NOBODY_ORDERS = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "developer"), "password-1")}}
 
 # (chart, values, the sentence)
@@ -131,7 +130,7 @@ SENTENCES = [
     ),
     (
         "mongodb",
-        helm.merged(SECRETS, {"auth": {"clusterAuthMode": "x509"}, "tls": {"enabled": True, "existingSecret": "tls"}}),
+        helm.merged(GIVEN, {"auth": {"clusterAuthMode": "x509"}, "tls": {"enabled": True, "existingSecret": "tls"}}),
         "mongodb: auth.keyfile is given, but with auth.clusterAuthMode=x509 nobody uses it: remove auth.keyfile, or set auth.clusterAuthMode=keyFile",
     ),
     (
@@ -167,17 +166,17 @@ SENTENCES = [
     ),
     (
         "mongodb",
-        helm.merged(SECRETS, {"auth": {"passwords": {"ordres": "password-1"}}}),
+        helm.merged(GIVEN, {"auth": {"passwords": {"ordres": "password-1"}}}),
         "mongodb: auth.passwords.ordres is the password of nobody: known users are developer, orders, tidemark-backup; add it to users, or correct the name",
     ),
     (
         "mongodb",
-        helm.merged(SECRETS, {"auth": {"passwords": {"orders": "p@ss/word"}}}),
+        helm.merged(GIVEN, {"auth": {"passwords": {"orders": "p@ss/word"}}}),
         "mongodb: auth.passwords.orders does not fit into a connection string: use at least 8 letters, digits or ._~-",
     ),
     (
         "mongodb",
-        helm.merged(SECRETS, {"auth": {"keyfile": "not base64!"}}),
+        helm.merged(GIVEN, {"auth": {"keyfile": "not base64!"}}),
         "mongodb: auth.keyfile is not what mongod accepts: use 6 to 1024 characters of base64, for example of `openssl rand -base64 756`",
     ),
     (
@@ -353,101 +352,6 @@ SCHEMA = [
 ]
 
 
-# What is there already: (values of it, values now, the sentence; none: it may be changed so).
-ISSUER = {"issuerRef": {"name": "ca"}}
-UPGRADES = [
-    (
-        {},
-        {"persistence": {"storageClass": "fast"}},
-        "mongodb: persistence.storageClass is `fast`, but the volumes of r-mongodb were made with ``, and Kubernetes lets nobody change that: set persistence.storageClass back; "
-        'the README of the chart tells under "Changes that are no upgrade" how volumes grow',
-    ),
-    (
-        {},
-        {"persistence": {"size": "40Gi"}},
-        "mongodb: persistence.size is `40Gi`, but the volumes of r-mongodb were made with `20Gi`, and Kubernetes lets nobody change that: set persistence.size back",
-    ),
-    ({"persistence": {"size": "1Ti"}}, {"persistence": {"size": "1024Gi"}}, None),
-    (
-        {},
-        {"persistence": {"accessModes": ["ReadWriteOncePod"]}},
-        "mongodb: persistence.accessModes is `ReadWriteOncePod`, but the volumes of r-mongodb were made with `ReadWriteOnce`, and Kubernetes lets nobody change that",
-    ),
-    (
-        {},
-        {"replicaSetName": "other"},
-        "mongodb: replicaSetName is `other`, but the members' data is that of `rs0`, and they would refuse it: set replicaSetName=rs0, or restore into another release",
-    ),
-    (
-        {},
-        {"tls": {"enabled": True, **ISSUER}},
-        "mongodb: tls.mode would go from disabled to requireTLS, and members that are restarted first could not talk to the others: upgrade to allowTLS first, and wait for it",
-    ),
-    ({}, {"tls": {"enabled": True, "mode": "allowTLS", **ISSUER}}, None),
-    ({"tls": {"enabled": True, "mode": "preferTLS", **ISSUER}}, {"tls": {"enabled": True, **ISSUER}}, None),
-    (
-        {"tls": {"enabled": True, **ISSUER}},
-        {},
-        "mongodb: tls.mode would go from requireTLS to disabled, and members that are restarted first could not talk to the others: upgrade to preferTLS first, and wait for it",
-    ),
-    (
-        {"tls": {"enabled": True, **ISSUER}},
-        {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}},
-        "mongodb: auth.clusterAuthMode would go from keyFile to x509, and members that are restarted first could not talk to the others: upgrade to sendKeyFile first, and wait for it",
-    ),
-    ({"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "sendX509"}}, {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
-    ({"replicaCount": 1}, {"replicaCount": 1, "tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "x509"}}, None),
-    ({}, {"replicaCount": 5, "mongod": {"slowOpThresholdMs": 7}}, None),
-    *(
-        (
-            {"replicaCount": before},
-            {"replicaCount": 1},
-            f"mongodb: replicaCount would go from {before} to 1, and those that stay are no majority and would have no primary any more: set replicaCount to 3 or more; "
-            "for fewer members restore the archive into another release, with mode=recovery and replicaCount=1",
-        )
-        for before in (3, 5)
-    ),
-    ({"replicaCount": 5}, {"replicaCount": 3}, None),
-    ({"replicaCount": 1}, {"replicaCount": 5}, None),
-]
-
-# The keyfile of members that run: (values of them, values now, keyfiles of the Secrets that are there, the sentence or none).
-GENERATED = {"auth": {"existingSecret": ""}}
-OTHER = {"auth": {"existingSecret": "other"}}
-CERTIFIED = {"tls": {"enabled": True, **ISSUER}, "auth": {"clusterAuthMode": "sendX509"}}
-DIFFERENT = (
-    "mongodb: {} gives another keyfile than the Secret `{}`, which the members of r-mongodb have it from, and members with different ones cannot talk to each other: "
-    "put the keyfile of `{}` there, or stop all members before (kubectl --namespace ns scale statefulset r-mongodb --replicas=0)"
-)
-NO_KEYFILE = (
-    "mongodb: there is no keyfile in a Secret `r-mongodb-auth`, and a new one would be another than that of the members of r-mongodb, who could not talk to each other: "
-    "put the Secret back, or name the one they have it from (`{}`) in auth.existingSecret"
-)
-KEYFILES = [
-    ({}, {}, {"given": "one"}, None),
-    ({}, {}, {}, None),
-    ({}, OTHER, {"given": "one", "other": "two"}, DIFFERENT.format("the Secret `other`", "given", "given")),
-    ({}, OTHER, {"given": "one", "other": "o ne\n"}, None),
-    ({}, OTHER, {"given": "one"}, None),
-    ({}, OTHER, {"other": "two"}, None),
-    ({"replicaCount": 1}, {"replicaCount": 1, **OTHER}, {"given": "one", "other": "two"}, None),
-    ({"replicaCount": 1}, OTHER, {"given": "one", "other": "two"}, DIFFERENT.format("the Secret `other`", "given", "given")),
-    (CERTIFIED, helm.merged(CERTIFIED, OTHER), {"given": "one", "other": "two"}, None),
-    (CERTIFIED, helm.merged(CERTIFIED, OTHER, {"auth": {"clusterAuthMode": "sendKeyFile"}}), {"given": "one", "other": "two"}, DIFFERENT.format("the Secret `other`", "given", "given")),
-    (SECRETS, SECRETS, {"r-mongodb-auth": "a2V5ZmlsZQ"}, None),
-    (SECRETS, helm.merged(SECRETS, {"auth": {"keyfile": "b3RoZXI"}}), {"r-mongodb-auth": "a2V5ZmlsZQ"}, DIFFERENT.format("auth.keyfile", "r-mongodb-auth", "r-mongodb-auth")),
-    (SECRETS, SECRETS, {}, None),
-    (SECRETS, GENERATED, {"r-mongodb-auth": "a2V5ZmlsZQ"}, None),
-    (SECRETS, GENERATED, {}, NO_KEYFILE.format("r-mongodb-auth")),
-    (SECRETS, {}, {"r-mongodb-auth": "one", "given": "two"}, DIFFERENT.format("the Secret `given`", "r-mongodb-auth", "r-mongodb-auth")),
-    ({}, GENERATED, {"given": "one"}, NO_KEYFILE.format("given")),
-    ({}, GENERATED, {"given": "one", "r-mongodb-auth": "two"}, DIFFERENT.format("the Secret `r-mongodb-auth`", "given", "given")),
-    ({}, GENERATED, {"given": "one", "r-mongodb-auth": "one"}, None),
-    ({}, SECRETS, {"given": "a2V5ZmlsZQ\n"}, None),
-    (helm.merged(CERTIFIED, {"auth": {"clusterAuthMode": "x509"}}), helm.merged(CERTIFIED, GENERATED), {}, None),
-]
-
-
 class Refusals(unittest.TestCase):
     def refusal(self, chart, values, **options):
         with self.assertRaises(helm.Refused) as caught:
@@ -473,29 +377,6 @@ class Refusals(unittest.TestCase):
             most = {"CronJob": 52, "StatefulSet": 63 - len("-1234567890")}.get(document["kind"], 63)
             self.assertLessEqual(len(document["metadata"]["name"]), most, document["metadata"]["name"])
 
-    def test_an_upgrade_that_cannot_be_is_refused_before_anything_is_done(self):
-        for before, now, sentence in UPGRADES:
-            with self.subTest(before=before, now=now):
-                there = [document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")]
-                done = helm.beside(there, "mongodb", now)
-                self.assertEqual(done.returncode, 1 if sentence else 0, done.stderr)
-                if sentence:
-                    self.assertIn(sentence, done.stderr)
-
-    def test_members_that_run_keep_their_keyfile(self):
-        for before, now, keyfiles, sentence in KEYFILES:
-            for running in (True, False):
-                with self.subTest(before=before, now=now, keyfiles=keyfiles, running=running):
-                    there = copy.deepcopy([document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")])
-                    if not running:
-                        helm.find(there, "StatefulSet/r-mongodb")["spec"]["replicas"] = 0
-                    for name, keyfile in keyfiles.items():
-                        there.append({"kind": "Secret", "metadata": {"name": name}, "data": {"keyfile": base64.b64encode(keyfile.encode()).decode()}})
-                    done = helm.beside(there, "mongodb", now)
-                    self.assertEqual(done.returncode, 1 if sentence and running else 0, done.stderr)
-                    if sentence and running:
-                        self.assertIn(sentence, done.stderr)
-
     def test_the_schema_names_the_value_and_what_is_possible(self):
         for chart, values, words in SCHEMA:
             with self.subTest(chart=chart, values=values):
@@ -505,7 +386,6 @@ class Refusals(unittest.TestCase):
 
     def test_each_sentence_of_the_charts_is_tried(self):
         tried = "\n".join(sentence for *_, sentence in SENTENCES + UPGRADES + KEYFILES if sentence) + " has more than 43 characters"
-        import re
 
         for template in helm.CHARTS.glob("*/templates/**/*"):
             if template.suffix not in (".tpl", ".yaml"):
