@@ -115,13 +115,14 @@ class Coverage(unittest.TestCase):
 
 
 def fault(case):
-    """What promtool says against the case; empty when nothing."""
+    """What promtool says against the case, beginning with its exit code; empty when it accepts it."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "case.yaml"
         document = cases.promtool_file(case, cases.ROOT / "generated/rules.yaml", described())
         path.write_text(yaml.safe_dump(document, sort_keys=False, width=10_000))
         done = rulebook.run(rulebook.PROMTOOL, "test", "rules", path)
-        return done.stdout + done.stderr if done.returncode else ""
+        # One that was killed says nothing, and has accepted nothing.
+        return f"promtool exited {done.returncode}\n{done.stdout}{done.stderr}" if done.returncode else ""
 
 
 class Cases(unittest.TestCase):

@@ -6,8 +6,8 @@ mod support;
 
 use anyhow::Result;
 use bson::doc;
-use support::tended::Tended;
-use support::{Archive, fill, sidecar};
+use support::tended::{LIMIT, Tended};
+use support::{Archive, fill, sidecar, until};
 use testkit::ReplicaSet;
 use testkit::processes::{binary, finish};
 
@@ -66,5 +66,45 @@ async fn the_application_is_let_in_only_when_the_restore_has_completed() -> Test
     let counted = connection.run("orders", "count", count).await?;
     assert_eq!(counted.document().get_i32("n")?, 2_000);
     assert!(tended.lets_in("tidemark-restore", "restore-pass").await);
+    Ok(())
+}
+
+/// As a restore writes it.
+async fn mark(tended: &Tended, is_complete: bool) -> Test {
+    let change = doc! { "$set": { "value": { "complete": is_complete } } };
+    let update = doc! { "q": { "_id": "restore" }, "u": change, "upsert": true };
+    let command = doc! {
+        "update": "tidemark_restore", "updates": [update], "writeConcern": { "w": "majority", "wtimeout": 10_000 }
+    };
+    tended.run("config", command).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_database_lets_nobody_in_when_its_set_is_given_its_ordinary_values() -> Test {
+    let mut tended = Tended::start(1, 1, "standard").await?;
+    tended.want_users(&[("orders", &[("readWrite", "orders")], true)]);
+    tended.set_password("orders", "pass");
+    tended.tend(0);
+    tended.until_let_in("orders", "pass").await?;
+    mark(&tended, false).await?;
+    let is_out = async || (!tended.lets_in("orders", "pass").await).then_some(());
+    until("the application is kept out", LIMIT, is_out).await?;
+    mark(&tended, true).await?;
+    tended.until_let_in("orders", "pass").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_lets_nobody_in_when_its_restore_has_completed_either() -> Test {
+    let mut tended = Tended::start(1, 1, "drill").await?;
+    tended.want_users(&[("orders", &[("readWrite", "orders")], true), ("other", &[("read", "orders")], false)]);
+    tended.set_password("orders", "pass");
+    tended.set_password("other", "pass");
+    tended.tend(0);
+    tended.until_let_in("other", "pass").await?;
+    mark(&tended, true).await?;
+    // What is changed for one user says that the mark was looked at by then.
+    tended.set_password("other", "changed");
+    tended.until_let_in("other", "changed").await?;
+    assert!(!tended.lets_in("orders", "pass").await, "{}", tended.log());
     Ok(())
 }

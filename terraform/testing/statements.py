@@ -34,33 +34,29 @@ def notices(*cases):
     return not unittest.TextTestRunner(stream=io.StringIO(), failfast=True).run(suite).wasSuccessful()
 
 
+def kept(case):
+    """The same tests of what was made once, and is edited between two runs of them."""
+    case.setUpClass()
+    return type(case.__name__, (case,), {"setUpClass": classmethod(lambda cls: None)})
+
+
 def statements_of_archives():
-    """What is edited, the edited document, and the cases that judge it."""
+    """What is edited, and the cases that judge it, while it is."""
     import test_archive_policies
 
-    class Roles(test_archive_policies.Roles):
-        @classmethod
-        def setUpClass(cls):
-            cls.documents = documents
-
-    test_archive_policies.Roles.setUpClass()
-    good = test_archive_policies.Roles.documents
+    roles = kept(test_archive_policies.Roles)
+    good = roles.documents
     for role, document in good[test_archive_policies.TENANT].items():
         for what, weak in weaker(document):
-            documents = good | {test_archive_policies.TENANT: good[test_archive_policies.TENANT] | {role: weak}}
-            yield f"modules/pure/archive-policies {role} {what}", [Roles]
+            roles.documents = good | {test_archive_policies.TENANT: good[test_archive_policies.TENANT] | {role: weak}}
+            yield f"modules/pure/archive-policies {role} {what}", [roles]
 
 
 def statements_of_archives_on_azure():
     import test_azure_roles
 
-    class Roles(test_azure_roles.Roles):
-        @classmethod
-        def setUpClass(cls):
-            cls.roles = roles
-
-    test_azure_roles.Roles.setUpClass()
-    good = test_azure_roles.Roles.roles
+    roles = kept(test_azure_roles.Roles)
+    good = roles.roles
     actions = {action for role in good.values() for action in role["data_actions"]}
     for name, role in good.items():
         edits = {f"with {action}": role | {"data_actions": [*role["data_actions"], action]} for action in sorted(actions - set(role["data_actions"]))}
@@ -68,8 +64,8 @@ def statements_of_archives_on_azure():
         for clause in clauses:
             edits[f"without {clause[:110]}…"] = role | {"condition": " AND ".join(one for one in clauses if one != clause) or None}
         for what, edited in edits.items():
-            roles = good | {name: edited}
-            yield f"modules/azure/archive-rules {name} {what}", [Roles]
+            roles.roles = good | {name: edited}
+            yield f"modules/azure/archive-rules {name} {what}", [roles]
 
 
 JUDGED = {

@@ -21,7 +21,10 @@ pub async fn step_down(config: &StepDownConfig) -> Result<String> {
         HandedOver::NobodyElse => "no other member can be primary: nobody to hand over to".to_owned(),
         HandedOver::To(primary) => format!("{primary} is primary"),
     };
-    Ok(waited.map_or(done.clone(), |waited| format!("{waited}; {done}")))
+    Ok(match waited {
+        Some(waited) => format!("{waited}; {done}"),
+        None => done,
+    })
 }
 
 /// While the set would lose its majority with this member, it waits for those that are away. Whoever restarts members one after

@@ -144,7 +144,11 @@ fn tell(said: &mut Said, subject: &str, wanted: &WantedUser, waiting: Waiting) {
     let user = wanted.name.as_str();
     match waiting {
         Waiting::ForRestore => {
-            tracing::info!(event = "user_waits_for_restore", user, "a user is let in when the restore has completed");
+            tracing::info!(
+                event = "user_waits_for_restore",
+                user,
+                "a user is kept out until the restore has completed, and in a drill for good"
+            );
         }
         Waiting::LeftAlone => tracing::warn!(
             event = "user_left_alone",
