@@ -15,6 +15,7 @@ import yaml
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CHARTS = REPOSITORY / "charts"
 HELM = os.environ.get("HELM", "helm")
+NAMESPACE = "ns"
 # The least that each chart needs.
 MONGODB = {"archive": {"url": "s3://bucket/prefix"}, "auth": {"existingSecret": "given"}}
 BASE = {
@@ -86,7 +87,7 @@ def beside(there, chart, values):
             '{{- get ($root.Files.Get "cluster.json" | fromJson) (printf "%s/%s" (index . 1) (index . 2)) | default dict | toJson -}}\n{{- end -}}\n'
         )
         render_notes(copy)
-        return run("template", "r", copy, "--namespace", "ns", "--values", "-", stdin=json.dumps(merged(BASE[chart], values)))
+        return run("template", "r", copy, "--namespace", NAMESPACE, "--values", "-", stdin=json.dumps(merged(BASE[chart], values)))
 
 
 @functools.lru_cache(maxsize=None)
@@ -98,7 +99,7 @@ def vendor():
 
 @functools.lru_cache(maxsize=None)
 def _text(chart, values, release, arguments):
-    done = run("template", release, chart, "--namespace", "ns", "--values", "-", *arguments, stdin=values)
+    done = run("template", release, chart, "--namespace", NAMESPACE, "--values", "-", *arguments, stdin=values)
     if done.returncode:
         raise Refused(done.stderr)
     return done.stdout

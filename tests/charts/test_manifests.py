@@ -129,6 +129,23 @@ class Manifests(unittest.TestCase):
                     }
                     self.assertEqual(directions, {"Ingress", "Egress"})
 
+    def test_nobody_is_let_in_by_a_label_that_any_namespace_can_give(self):
+        for name, _, documents in self.installations:
+            for document in documents:
+                if document["kind"] != "NetworkPolicy":
+                    continue
+                for rule in document["spec"].get("ingress") or []:
+                    for peer in rule.get("from") or []:
+                        with self.subTest(name, policy=document["metadata"]["name"]):
+                            self.assertNotEqual(peer.get("namespaceSelector"), {}, peer)
+
+    def test_the_agent_is_read_by_the_prometheus_of_its_release(self):
+        for name, _, documents in self.installations:
+            for policy in (document for document in documents if document["kind"] == "NetworkPolicy" and document["metadata"]["name"].endswith(("tidemark-node", "log-collector"))):
+                with self.subTest(name, policy=policy["metadata"]["name"]):
+                    namespaces = [peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in policy["spec"]["ingress"][0]["from"]]
+                    self.assertEqual(namespaces, [helm.NAMESPACE, "monitoring"])
+
     def test_servers_have_probes_and_liveness_is_not_readiness(self):
         for name, _, documents in self.installations:
             for owner, template in pods(documents):

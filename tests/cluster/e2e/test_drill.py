@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.settings import REPOSITORY
@@ -54,7 +55,8 @@ class DrillInCluster(ClusterTest):
         self.eventually(lambda: source.dr("plan", "--to", "latest", check=False).returncode == 0, 180, "something that can be restored")
         self.cluster.execute(f"{DATABASE}-0", "sidecar", "reference", container="sidecar", timeout=120)
 
-        drilled = self.eventually(lambda: self.drill(source, place, len(kept)), 120, "the reference in a restore window")
+        with self.pods_that_come() as seen:
+            drilled = self.eventually(lambda: self.drill(source, place, len(kept)), 120, "the reference in a restore window")
         report = drilled["report"]
         self.assertEqual(drilled["verdict"], "PASS", json.dumps(drilled))
         self.assertGreaterEqual(report["integrity"]["comparison"]["documents"], len(kept))
@@ -64,18 +66,37 @@ class DrillInCluster(ClusterTest):
         self.assertEqual(drilled["terraform"]["phase"], "destroyed")
         namespaces = json.loads(self.cluster.kubectl("get", "namespaces", "--output=json").stdout)["items"]
         self.assertEqual([one["metadata"]["name"] for one in namespaces if one["metadata"]["name"] == f"restore-{drilled['terraform']['suffix']}"], [])
+        # Practice lets nobody in: the chart makes no API, whose default is to be there.
+        made = [name for namespace, name in seen if namespace == f"restore-{drilled['terraform']['suffix']}"]
+        self.assertTrue([name for name in made if name.endswith("mongodb-0")], made)
+        self.assertEqual([name for name in made if "orders-api" in name], [])
         # One report, by who drilled.
         self.assertEqual(source.status()["lineages"][0]["last_drill"]["id"], drilled["drill_id"])
         phases = {phase["name"]: phase["milliseconds"] / 1000 for phase in report["phases"]}
         shown = ", ".join(f"{name} {phases[name]:.0f} s" for name in ("terraform apply", "install chart", "job around the drill", "restore", "terraform destroy"))
         self.figure(f"drill in a cluster that Terraform made: recovery {report['recovery_time_objective']['actual_seconds']} s; {shown}")
 
+    @contextmanager
+    def pods_that_come(self):
+        """Gives a list, which has (namespace, name) of all pods afterwards, those that are gone included."""
+        seen = []
+        with tempfile.TemporaryFile("w+") as told:
+            columns = "custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name"
+            watch = subprocess.Popen(["kubectl", "get", "pods", "--all-namespaces", "--watch", "--no-headers", "--output", columns], stdout=told)
+            try:
+                yield seen
+            finally:
+                watch.terminate()
+                watch.wait(10)
+                told.seek(0)
+                seen += sorted({tuple(line.split()) for line in told})
+
     def drill(self, source: Product, place, orders: int) -> dict:
         """Nothing while the reference cannot be restored."""
         node = self.cluster.get("pod", f"{DATABASE}-0")["status"]["hostIP"]
         port = place.get("service", "store-outside")["spec"]["ports"][0]["nodePort"]
         outside = source.archive.replace(f"store.{place.namespace}.svc.cluster.local:{store.PORT}", f"{node}:{port}")
-        values = {"mongodb": settings(source.archive), "orders-api": {"enabled": False}}
+        values = {"mongodb": settings(source.archive)}
         variables = {
             "flavour": "kubernetes", "kubeconfig": os.environ["KUBECONFIG"], "archive_url": source.archive, "members": "1",
             "secrets": json.dumps([f"{self.cluster.namespace}/archive"]), "chart_values": json.dumps(values),

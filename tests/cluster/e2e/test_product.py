@@ -13,7 +13,11 @@ from .fixture import Kubernetes, client_pod
 from .ledger import Ledger
 from .product import API, DATABASE, RELEASE, ProductTest
 
-CONNECT = "timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/27017' && echo open"
+CONNECT = "timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/{port}' && echo open"
+
+
+def connects(cluster: Kubernetes, pod: str, address: str, port: int) -> bool:
+    return cluster.execute(pod, "sh", "-c", CONNECT.format(host=address, port=port), check=False).stdout.strip() == "open"
 
 
 class Life(ProductTest):
@@ -46,15 +50,31 @@ class Life(ProductTest):
         other.apply(client_pod("neighbour", label))
         self.cluster.wait_ready("friend", "stranger")
         other.wait_ready("neighbour")
-        connects = lambda cluster, pod: cluster.execute(pod, "sh", "-c", CONNECT.format(host=address), check=False).stdout.strip() == "open"  # noqa: E731
-        self.assertTrue(connects(self.cluster, "friend"), "a client cannot connect, so the test would prove nothing")
-        self.assertFalse(connects(self.cluster, "stranger"))
-        self.assertFalse(connects(other, "neighbour"))
+        self.assertTrue(connects(self.cluster, "friend", address, 27017), "a client cannot connect, so the test would prove nothing")
+        self.assertFalse(connects(self.cluster, "stranger", address, 27017))
+        self.assertFalse(connects(other, "neighbour", address, 27017))
         if not target.is_foreign():
             with self.assertRaises(OSError):
                 socket.create_connection((address, 27017), timeout=3).close()
         types = {service["spec"]["type"] for service in json.loads(self.cluster.kubectl("get", "services", "--selector=app.kubernetes.io/name=mongodb", "--output=json").stdout)["items"]}
         self.assertEqual(types, {"ClusterIP"})
+
+    def test_03_metrics_are_read_by_the_prometheus_of_the_release_only(self):
+        other = self.new_namespace()
+        agents = Kubernetes(self.product.node_namespace)
+        agent = json.loads(agents.kubectl("get", "pods", "--output=json").stdout)["items"][0]["status"]["podIP"]
+        doors = [(self.cluster.get("pod", f"{DATABASE}-0")["status"]["podIP"], 9717), (agent, 9719)]
+        # Whoever makes a pod chooses its labels, and nobody chooses the name of its namespace.
+        label = {"app.kubernetes.io/name": "prometheus"}
+        self.cluster.apply(client_pod("watcher", label, restricted=True), client_pod("stranger", restricted=True))
+        self.addCleanup(self.cluster.kubectl, "delete", "pod", "watcher", "stranger", "--wait=false")
+        other.apply(client_pod("pretender", label))
+        self.cluster.wait_ready("watcher", "stranger")
+        other.wait_ready("pretender")
+        for address, port in doors:
+            self.assertTrue(connects(self.cluster, "watcher", address, port), f"Prometheus cannot connect to {port}, so the test would prove nothing")
+            self.assertFalse(connects(self.cluster, "stranger", address, port), port)
+            self.assertFalse(connects(other, "pretender", address, port), port)
 
     def test_04_status_tells_what_can_be_restored(self):
         status = self.eventually(self.restorable, 300, "a snapshot with its oplog")
