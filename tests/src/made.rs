@@ -130,6 +130,38 @@ impl Made {
         command
     }
 
+    /// That call as a line of a shell.
+    pub fn terraform_line(&self, data: &str, root: &Path, arguments: &[&str]) -> String {
+        let words: Vec<String> = arguments.iter().map(|one| format!("'{one}'")).collect();
+        let (data, root) = (self.path(data), root.display());
+        format!("TF_DATA_DIR='{}' '{}' '-chdir={root}' {}", data.display(), self.terraform.display(), words.join(" "))
+    }
+
+    /// A Terraform before whose first apply this line is run.
+    pub fn terraform_after(&self, line: &str) -> Result<PathBuf> {
+        let (path, done) = (self.path("terraform-after"), self.path("done"));
+        let (done, terraform) = (done.display(), self.terraform.display());
+        let script = format!(
+            "#!/bin/sh\nif [ \"$2\" = apply ] && [ ! -e '{done}' ]; then touch '{done}'; {line} >&2 </dev/null; fi\nexec '{terraform}' \"$@\"\n"
+        );
+        std::fs::write(&path, script)?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        Ok(path)
+    }
+
+    /// Kills the Terraform that works on this plan file of a run.
+    pub fn kill_terraform(&self, plan: &str) -> Result<()> {
+        let plan = self.runs()?.first().context("a run")?.join(plan).display().to_string();
+        let works_on_it = |folder: &Path| {
+            std::fs::read(folder.join("cmdline")).is_ok_and(|all| String::from_utf8_lossy(&all).contains(&plan))
+        };
+        let processes = std::fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
+        let found: Vec<PathBuf> = processes.filter(|folder| works_on_it(folder)).collect();
+        let pids = found.iter().filter_map(|folder| folder.file_name()?.to_str());
+        ensure!(Command::new("kill").arg("-KILL").args(pids).status()?.success(), "{found:?}");
+        Ok(())
+    }
+
     /// Folders of runs, oldest first.
     pub fn runs(&self) -> Result<Vec<PathBuf>> {
         let Ok(entries) = std::fs::read_dir(self.path("state/tidemark/runs")) else { return Ok(Vec::new()) };

@@ -89,27 +89,30 @@ pub async fn clean_up(
     let options = run_options(args, command)?;
     let mut run = TerraformRun::open(run, options, Arc::clone(&context.progress), context.interrupt.clone()).await?;
     if args.leave_volumes {
-        run.note_installed(None)?;
+        run.leave_volumes();
     }
-    let unseen = run.leftovers();
     match destroy(context, &mut run, yes).await {
         Ok(()) => {}
         Err(failure) => return failed(&run, failure),
     }
     let summary = run.summary();
-    let perhaps: Vec<&String> = unseen.iter().filter(|line| line.ends_with("(perhaps)")).collect();
-    let mut text = format!(
-        "Run {}: nothing of what it made is left ({})\n",
-        summary.run,
-        plural(summary.created as u64, "resource")
-    );
-    for line in &perhaps {
+    let made = plural(summary.created as u64, "resource");
+    let has_findings = !summary.may_exist.is_empty();
+    let mut text = if has_findings {
+        format!("Run {}: its state holds nothing any more ({made}), and this may exist:\n", summary.run)
+    } else {
+        format!("Run {}: nothing of what it made is left ({made})\n", summary.run)
+    };
+    for unseen in &summary.may_exist {
+        text.push_str(&format!("  {unseen}\n"));
+    }
+    if has_findings {
         text.push_str(&format!(
-            "look for {line}: Terraform was cut short and may not have written it down; names hold {}\n",
-            summary.suffix
+            "Look for it in the cloud; names hold {}. When nothing is there: rm -r {}\n",
+            summary.suffix,
+            summary.run_dir.display()
         ));
     }
-    let has_findings = !perhaps.is_empty();
     Ok(Report::new(&Output { terraform: summary }, text)?.with_findings_if(has_findings))
 }
 
@@ -184,6 +187,7 @@ async fn restore_in_cluster(
 ) -> Result<Report> {
     let (chart, patience) = (args.terraform.chart()?, args.terraform.patience());
     let recovery = Recovery::of(plan, usize::from(args.connections), args.verify_first, args.release);
+    let recovery = run.settle(&plan.target.requested, recovery)?;
     let result = carry_out(run, contract, &chart, &recovery, patience, Arc::clone(&context.progress)).await?;
     if let Some(failure) = result.failure {
         return Err(failure);
@@ -210,6 +214,13 @@ async fn resume(context: &Context, args: &TerraformArgs, run: &Path) -> Result<T
         RunPhase::Destroyed => {
             cannot("what the run made was destroyed", "the same command without --resume".to_owned())
         }
+        RunPhase::Restored => Err(Failure::new(FailureKind::Unsafe, "the run is complete: what it restored is in use")
+            .at(run.folder().display().to_string())
+            .because("an apply could replace what the restore wrote, were the root another one by now")
+            .then(format!(
+                "without --resume into a place of its own; to remove what is there: {}",
+                run.clean_up_command()
+            ))),
         _ if run.record().command == "drill" => cannot(
             "the run is a drill, which is not gone on with: its times would prove nothing",
             run.clean_up_command(),

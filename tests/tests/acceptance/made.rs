@@ -1,5 +1,8 @@
 //! Places that Terraform makes: nothing that a run made is forgotten, and nothing that it did not make is touched.
 
+#[path = "lost.rs"]
+mod lost;
+
 use std::process::Stdio;
 use std::time::Duration;
 

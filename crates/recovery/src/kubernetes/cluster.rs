@@ -1,5 +1,6 @@
 //! `helm` and `kubectl`, called for one namespace of one cluster.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -47,6 +48,12 @@ pub struct Installed {
     pub namespace: String,
     pub kubeconfig: PathBuf,
     pub context: Option<String>,
+    /// Of the namespace: another one of the same name is not the run's.
+    #[serde(default)]
+    pub namespace_uid: Option<String>,
+    /// Volumes that its claims had when its removal began.
+    #[serde(default)]
+    pub volumes: BTreeSet<String>,
 }
 
 /// What one look at a Job has shown.
@@ -85,7 +92,8 @@ impl Cluster {
             }
         };
         let namespace = contract.namespace.clone().unwrap_or_default();
-        let at = Installed { release: release.to_owned(), namespace, kubeconfig, context };
+        let release = release.to_owned();
+        let at = Installed { release, namespace, kubeconfig, context, namespace_uid: None, volumes: BTreeSet::new() };
         Ok(Self { tools, at, progress, interrupt })
     }
 
@@ -114,12 +122,45 @@ impl Cluster {
         }
     }
 
-    /// Installs the chart; the same again changes nothing. `of_root`: objects that the root wants applied before.
-    pub async fn install(&self, installation: &Installation, of_root: &Value, values: &Path) -> Result<()> {
-        let exists = self.kubectl(["get", "namespace", &self.at.namespace, "--output", "name"], None).await;
-        if exists.is_err() {
+    /// Refuses a namespace that has this release, or claims of volumes: they are somebody's, and the end of the run would take them along.
+    pub async fn require_fresh(&self) -> Result<()> {
+        if self.namespace_uid().await?.is_none() {
+            return Ok(());
+        }
+        let refuse = |cause: String| {
+            Err(Failure { kind: FailureKind::Unsafe, ..self.failure("the namespace is not fresh", cause) }
+                .then("a root that makes a namespace for each run, or another --release; nothing was changed"))
+        };
+        match self.helm(["status", &self.at.release].map(OsString::from)).await {
+            Ok(_) => return refuse(format!("release {} is there already", self.at.release)),
+            Err(failure) if failure.cause.contains("not found") => {}
+            Err(failure) => return Err(failure),
+        }
+        let claims = self.list("persistentvolumeclaims", "").await?;
+        let names: Vec<&str> = items(&claims).filter_map(|claim| claim["metadata"]["name"].as_str()).collect();
+        if names.is_empty() { Ok(()) } else { refuse(format!("it has claims of volumes: {}", names.join(", "))) }
+    }
+
+    /// Makes the namespace when there is none, and gives its UID.
+    pub async fn make_namespace(&self) -> Result<String> {
+        if self.namespace_uid().await?.is_none() {
             self.kubectl(["create", "namespace", &self.at.namespace], None).await?;
         }
+        let uid = self.namespace_uid().await?;
+        uid.ok_or_else(|| self.failure("the namespace is gone", "somebody deletes it".to_owned()))
+    }
+
+    async fn namespace_uid(&self) -> Result<Option<String>> {
+        let arguments = ["get", "namespace", &self.at.namespace, "--ignore-not-found", "--output", "json"];
+        let text = self.kubectl(arguments, None).await?;
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        Ok(parse(&text)?["metadata"]["uid"].as_str().map(str::to_owned))
+    }
+
+    /// Installs the chart; the same again changes nothing. `of_root`: objects that the root wants applied before.
+    pub async fn install(&self, installation: &Installation, of_root: &Value, values: &Path) -> Result<()> {
         if of_root.as_array().is_some_and(|objects| !objects.is_empty()) {
             let list = json!({ "apiVersion": "v1", "kind": "List", "items": of_root });
             self.kubectl(["apply", "--filename", "-"], Some(list.to_string())).await?;
@@ -206,11 +247,11 @@ impl Cluster {
         })
     }
 
-    /// Takes the release and its volumes out of the cluster. Volumes that a class retains are deleted, too: nobody would find them when the cluster
-    /// is gone.
-    pub async fn uninstall(&self) -> Result<()> {
+    /// Takes the release and these volumes out of the cluster. Volumes that a class retains are deleted, too: nobody would find them when the
+    /// cluster is gone.
+    pub async fn uninstall(&self, volumes: &BTreeSet<String>) -> Result<()> {
         let (namespace, release) = (self.at.namespace.as_str(), self.at.release.as_str());
-        for volume in self.volumes().await? {
+        for volume in self.left_of(volumes).await? {
             let patch = r#"{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}"#;
             self.kubectl(["patch", "persistentvolume", &volume, "--patch", patch], None).await?;
         }
@@ -224,7 +265,8 @@ impl Cluster {
                 namespace,
                 "delete",
                 "persistentvolumeclaim",
-                "--all",
+                "--selector",
+                &format!("app.kubernetes.io/instance={release}"),
                 "--ignore-not-found",
                 "--wait=false",
             ],
@@ -233,7 +275,7 @@ impl Cluster {
         .await?;
         let started = Instant::now();
         loop {
-            let left = self.volumes().await?;
+            let left = self.left_of(volumes).await?;
             if left.is_empty() {
                 return Ok(());
             }
@@ -245,13 +287,23 @@ impl Cluster {
         }
     }
 
-    /// Names of volumes that claims of the namespace have, or had.
-    async fn volumes(&self) -> Result<Vec<String>> {
-        let text = self.kubectl(["get", "persistentvolumes", "--output", "json"], None).await?;
-        let volumes = parse(&text)?;
-        let is_ours = |volume: &&Value| volume["spec"]["claimRef"]["namespace"] == self.at.namespace.as_str();
-        let ours = volumes["items"].as_array().into_iter().flatten().filter(is_ours);
-        Ok(ours.filter_map(|volume| volume["metadata"]["name"].as_str().map(str::to_owned)).collect())
+    /// Names of the volumes that claims of the release have. Refused when the namespace is another one than the run's.
+    pub async fn volumes_of_release(&self) -> Result<Vec<String>> {
+        let Some(uid) = self.namespace_uid().await? else { return Ok(Vec::new()) };
+        if self.at.namespace_uid.as_ref().is_some_and(|own| *own != uid) {
+            let cause = "somebody deleted it, and made another one of the same name".to_owned();
+            let failure = self.failure("the namespace is not the one that this run installed in", cause);
+            return Err(Failure { kind: FailureKind::Unsafe, ..failure });
+        }
+        let selector = format!("app.kubernetes.io/instance={}", self.at.release);
+        let claims = self.list("persistentvolumeclaims", &selector).await?;
+        Ok(items(&claims).filter_map(|claim| claim["spec"]["volumeName"].as_str().map(str::to_owned)).collect())
+    }
+
+    async fn left_of(&self, volumes: &BTreeSet<String>) -> Result<Vec<String>> {
+        let there = parse(&self.kubectl(["get", "persistentvolumes", "--output", "json"], None).await?)?;
+        let names = items(&there).filter_map(|volume| volume["metadata"]["name"].as_str());
+        Ok(names.filter(|name| volumes.contains(*name)).map(str::to_owned).collect())
     }
 
     async fn list(&self, what: &str, selector: &str) -> Result<Value> {
@@ -326,6 +378,10 @@ async fn call(program: &Path, arguments: Vec<OsString>, input: Option<String>, l
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
     Err(failed(tail(&String::from_utf8_lossy(&done.stderr))))
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list["items"].as_array().into_iter().flatten()
 }
 
 fn parse(text: &str) -> Result<Value> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cluster, Installation, JobResult, Recovery, values};
+use super::{Cluster, Installation, Installed, JobResult, Recovery, values};
 use crate::failure::Result;
 use crate::progress::Progress;
 use crate::terraform::{Contract, RunPhase, TerraformRun};
@@ -42,7 +42,12 @@ pub async fn carry_out(
     let cluster = Cluster::of(contract, run.tools(), &chart.release, &kubeconfig, progress, run.interrupt())?;
     run.measure("wait for cluster", cluster.wait(patience)).await?;
     let manifests = run.manifests().await?;
-    run.note_installed(Some(cluster.at().clone()))?;
+    if run.record().installed.is_none() {
+        cluster.require_fresh().await?;
+        run.note_installed(Some(cluster.at().clone()))?;
+        let namespace_uid = Some(cluster.make_namespace().await?);
+        run.note_installed(Some(Installed { namespace_uid, ..cluster.at().clone() }))?;
+    }
     run.mark(RunPhase::Restoring)?;
     run.measure("install chart", cluster.install(&installation, &manifests, &told)).await?;
     run.measure(recovery.command(), cluster.done(recovery.command(), patience)).await

@@ -1,10 +1,11 @@
 //! What the chart is told: the values of the contract, and which moment to restore.
 
 use archive::plan::RestorePlan;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// How the Job restores.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     pub to: String,
     pub lineage: String,
@@ -17,7 +18,7 @@ pub struct Recovery {
 }
 
 /// What a drill in a Job is told besides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobDrill {
     /// Of Terraform's run: the report of another one, in a cluster that stands, is not taken for ours.
     pub run: String,

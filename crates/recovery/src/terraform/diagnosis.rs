@@ -3,6 +3,8 @@
 //! Terraform tells errors as text only. What is recognised here was seen in its output and in that of the providers of AWS and Azure; anything else keeps
 //! Terraform's own words and gets the cause of its step.
 
+use std::collections::BTreeSet;
+
 use crate::failure::{Failure, FailureKind};
 
 /// What was done.
@@ -12,6 +14,8 @@ pub enum Step {
     Plan,
     Apply,
     Destroy,
+    /// Writing a state to where it is kept.
+    Push,
     /// Reading the state, a plan or outputs.
     Show,
 }
@@ -23,9 +27,38 @@ impl Step {
             Self::Plan => "terraform plan",
             Self::Apply => "terraform apply",
             Self::Destroy => "terraform apply of the destroy plan",
+            Self::Push => "terraform state push",
             Self::Show => "terraform show",
         }
     }
+}
+
+/// Where Terraform leaves a state that it could not write to where it is kept: in the root.
+pub const UNSAVED: &str = "errored.tfstate";
+
+/// Words of an apply after which what it made need not stand in the state: the state could not be written, or a provider died at its work.
+const NOT_WRITTEN_DOWN: [&str; 6] = [
+    UNSAVED,
+    "persist state",
+    "save state",
+    "saving state",
+    "Plugin did not respond",
+    "plugin encountered an error, and failed to respond",
+];
+
+/// Addresses whose making Terraform has begun: it says so before it asks the provider.
+pub fn begun(said: &str) -> BTreeSet<String> {
+    said.lines().filter_map(|line| line.strip_suffix(": Creating...")).map(str::to_owned).collect()
+}
+
+/// Whether an apply told how it ended, and wrote down what it made. One that was killed did not.
+pub fn ended_in_order(said: &str) -> bool {
+    const END: usize = 40;
+    let is_end = |line: &str| line.starts_with("Apply complete!") || bare(line).starts_with("Error:");
+    // Sentences are wrapped.
+    let words: Vec<&str> = said.lines().flat_map(|line| bare(line).split_whitespace()).collect();
+    let text = words.join(" ");
+    said.lines().rev().take(END).any(is_end) && !NOT_WRITTEN_DOWN.iter().any(|words| text.contains(words))
 }
 
 struct Known {
@@ -133,7 +166,7 @@ pub fn failure(step: Step, text: &str, root: &str) -> Failure {
             "the root, its variables or its backend are not right",
             "--var NAME=VALUE, --var-file FILE and --backend-config K=V as the root's README.md says",
         ),
-        Step::Apply | Step::Destroy | Step::Show => {
+        Step::Apply | Step::Destroy | Step::Push | Step::Show => {
             (FailureKind::Unexpected, "a resource could not be made or removed", "")
         }
     };
@@ -254,6 +287,28 @@ mod tests {
             assert_eq!(failure.kind, kind, "{text}");
             assert!(failure.cause.contains(cause), "{cause}: {failure}");
             assert!(failure.cause.contains("Terraform said:") && !failure.next.is_empty(), "{failure}");
+        }
+    }
+
+    #[test]
+    fn what_was_begun_is_known_by_terraforms_words() {
+        let said = "module.a[0].t.b[\"x\"]: Creating...\nt.c: Still creating... [10s elapsed]\nt.d: Destroying... [id=1]\nt.e: Creation complete after 1s [id=2]\n";
+        assert_eq!(begun(said), [r#"module.a[0].t.b["x"]"#.to_owned()].into());
+        assert!(begun("Error: Saved plan is stale\n").is_empty());
+    }
+
+    #[test]
+    fn an_end_is_in_order_when_it_is_told_and_the_state_was_written() {
+        let failed = "t.a: Creating...\n\n╷\n│ Error: creating: quota\n│ \n│   with t.a\n╵\n";
+        assert!(ended_in_order(failed) && ended_in_order("Apply complete! Resources: 1 added\n"));
+        assert!(!ended_in_order("t.a: Creating...\nt.a: Still creating... [10s elapsed]\n") && !ended_in_order(""));
+        for lost in [
+            "╷\n│ Error: Failed to save state\n│ \n│ Error saving state: HTTP error: 503\n╵\n",
+            "│ Error: Failed to persist\n│ state to backend\n",
+            "│ written to the file \"errored.tfstate\" in the current\n│ Error: x\n",
+            "│ Error: Plugin did not respond\n",
+        ] {
+            assert!(!ended_in_order(&format!("{failed}{lost}")), "{lost}");
         }
     }
 

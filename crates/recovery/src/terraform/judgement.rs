@@ -1,7 +1,10 @@
 //! What a plan may do: make what is not there, and destroy what this run made. Judged on the plan's JSON before Terraform is started.
 
 use super::plan_json::{Change, PlannedChanges};
-use super::record::{Owner, RunRecord};
+use super::record::{Owner, RunPhase, RunRecord};
+
+/// They do something and hold nothing: a root may do them again.
+const STEPS: [&str; 2] = ["terraform_data", "null_resource"];
 
 /// Lines about changes that an apply of this run must not make; empty when it may be applied.
 pub fn objections_to_apply(planned: &PlannedChanges, run: &RunRecord) -> Vec<String> {
@@ -12,6 +15,10 @@ pub fn objections_to_apply(planned: &PlannedChanges, run: &RunRecord) -> Vec<Str
         }
         let makes_only = change.is_nothing() || change.actions == ["create"];
         let is_own = run.owner(&change.address, change.id.as_deref()) == Owner::ThisRun;
+        let is_step = run.created.get(&change.address).is_some_and(|created| STEPS.contains(&created.kind.as_str()));
+        if run.phase >= RunPhase::Restoring && change.does("delete") && !is_step {
+            return Some("would be destroyed, and a restore has written there");
+        }
         match makes_only {
             true if !change.does("no-op") || is_own => None,
             false if is_own => None,
@@ -52,7 +59,7 @@ mod tests {
     fn run() -> RunRecord {
         let mut run = record(RunPhase::Applied);
         run.planned = ["t.own", "t.nameless"].map(str::to_owned).into();
-        run.adopt(&[resource("t.own", "1"), resource("t.nameless", "")]);
+        run.adopt(&[resource("t.own", "1"), resource("t.nameless", "")], true);
         run
     }
 
@@ -106,6 +113,12 @@ mod tests {
             let objections = objections_to_apply(&planned(vec![wrong]), &run());
             assert!(objections.len() == 1 && objections[0].contains(part), "{part}: {objections:?}");
         }
+        let mut restoring = RunRecord { phase: RunPhase::Restoring, ..run() };
+        let replaced = || planned(vec![change("t.own", &["delete", "create"], "1")]);
+        assert!(objections_to_apply(&replaced(), &restoring)[0].contains("a restore has written there"));
+        assert!(objections_to_apply(&planned(vec![change("t.own", &["update"], "1")]), &restoring).is_empty());
+        restoring.created.get_mut("t.own").unwrap().kind = "terraform_data".to_owned();
+        assert!(objections_to_apply(&replaced(), &restoring).is_empty());
         let import = Change { is_import: true, ..change("t.bucket", &["no-op"], "b") };
         assert!(objections_to_apply(&planned(vec![import]), &run())[0].contains("taken over"));
     }

@@ -81,6 +81,12 @@ impl PlannedChanges {
         })
     }
 
+    /// Addresses of what will be gone, and nothing in its place.
+    pub fn deletes(&self) -> impl Iterator<Item = &str> {
+        let is_delete = |change: &&Change| change.does("delete") && !change.does("create");
+        self.changes.iter().filter(is_delete).map(|change| change.address.as_str())
+    }
+
     /// Addresses of what will be made, also instead of something else.
     pub fn creates(&self) -> impl Iterator<Item = &str> {
         self.changes.iter().filter(|change| change.does("create")).map(|change| change.address.as_str())

@@ -78,6 +78,11 @@ impl Ended {
     pub fn was_killed(&self) -> bool {
         self.status.signal().is_some()
     }
+
+    /// Terraform itself gave this exit code. Something around it makes others of a kill (137).
+    pub fn is_by_terraform(&self) -> bool {
+        matches!(self.status.code(), Some(0 | 1))
+    }
 }
 
 impl Program {

@@ -2,6 +2,9 @@
 //!
 //! It is written before each step that changes something (what is about to be created, then what was), so that at any moment everything that
 //! exists because of the run is either in `created` or in `planned`. The rules about what is the run's own are here and in `judgement`.
+//!
+//! A state is believed in what it holds, and not in what it lacks: Terraform may have been killed, or the place of the state out of reach, when it
+//! was to be written. What a state lacks is gone only when a destroy of the run took it out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,7 +13,7 @@ use archive::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::state_json::Resource;
-use crate::kubernetes::Installed;
+use crate::kubernetes::{Installed, Recovery};
 
 pub const SCHEMA: u32 = 1;
 
@@ -54,9 +57,15 @@ pub struct RunRecord {
     /// RFC 3339.
     pub started_at: String,
     pub phase: RunPhase,
-    /// An apply was begun and nobody saw how it ended: what it made last may not stand in the state.
+    /// The last apply did not end in order, or nobody has seen how: what it began to make may not stand in the state.
     #[serde(default)]
     pub apply_is_open: bool,
+    /// The last apply has not been looked at since it was begun.
+    #[serde(default)]
+    pub apply_is_unseen: bool,
+    /// Where its words begin in `apply.log`, in bytes.
+    #[serde(default)]
+    pub apply_log_start: u64,
     /// Where the state is: `run folder`, or the type of the root's backend.
     pub state: String,
     pub plan_sha256: Option<Digest>,
@@ -65,12 +74,29 @@ pub struct RunRecord {
     /// Addresses that an apply of this run was to make.
     #[serde(default)]
     pub planned: BTreeSet<String>,
+    /// Of those, what Terraform said that it began to make.
+    #[serde(default)]
+    pub begun: BTreeSet<String>,
+    /// Addresses that a destroy of this run was to remove: gone when the state has them no more.
+    #[serde(default)]
+    pub to_destroy: BTreeSet<String>,
+    /// What the Job in a cluster was asked to restore.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// The chart that it installed in the cluster that it made.
     #[serde(default)]
     pub installed: Option<Installed>,
     /// What it did make, by address.
     #[serde(default)]
     pub created: BTreeMap<String, Created>,
+}
+
+/// A restore in a cluster, as it was asked for first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The text of `--to`.
+    pub requested: String,
+    pub recovery: Recovery,
 }
 
 /// Whose a resource is.
@@ -91,12 +117,15 @@ impl RunRecord {
     }
 
     /// Takes over what an apply of this run left in the state, and gives what is somebody else's. The state was empty before the first apply (that
-    /// is checked), so what stands at an address that was planned is what the apply made.
-    pub fn adopt(&mut self, found: &[Resource]) -> Vec<Resource> {
+    /// is checked). What stands at an address that was planned is what the apply made if it made all of the plan (`is_complete`); of any other apply
+    /// it is what it said that it began: one that was refused (the plan is stale, the state is locked) has made nothing, and what stands there is what
+    /// somebody made with the same root.
+    pub fn adopt(&mut self, found: &[Resource], is_complete: bool) -> Vec<Resource> {
         let mut foreign = Vec::new();
         for resource in found {
+            let made = if is_complete { &self.planned } else { &self.begun };
             if self.owner(&resource.address, resource.id.as_deref()) == Owner::ThisRun
-                || self.planned.contains(&resource.address)
+                || made.contains(&resource.address)
             {
                 let created = Created { kind: resource.kind.clone(), id: resource.id.clone() };
                 self.created.insert(resource.address.clone(), created);
@@ -113,11 +142,29 @@ impl RunRecord {
         found.iter().filter(is_foreign).cloned().collect()
     }
 
-    /// What was to be made, or was, and is not among `found`: a Terraform that was killed may have made it all the same.
-    pub fn not_in(&self, found: &[Resource]) -> Vec<String> {
-        let present: BTreeSet<&str> = found.iter().map(|resource| resource.address.as_str()).collect();
-        let all: BTreeSet<&String> = self.planned.iter().chain(self.created.keys()).collect();
-        all.into_iter().filter(|address| !present.contains(address.as_str())).cloned().collect()
+    /// Of `found`, what is this run's.
+    pub fn own(&self, found: &[Resource]) -> Vec<Resource> {
+        let is_own = |one: &&Resource| self.owner(&one.address, one.id.as_deref()) == Owner::ThisRun;
+        found.iter().filter(is_own).cloned().collect()
+    }
+
+    /// What may be there although the state, which holds `found`, does not tell: what was made and was not destroyed by this run, and what an apply
+    /// that did not end in order had begun. Without a look at the state (`None`) it is all that was planned.
+    pub fn unaccounted(&self, found: Option<&[Resource]>) -> Vec<String> {
+        let present: BTreeSet<&str> = found.into_iter().flatten().map(|resource| resource.address.as_str()).collect();
+        let begun = match found {
+            None => Some(&self.planned),
+            Some(_) => self.apply_is_open.then_some(&self.begun),
+        };
+        let all: BTreeSet<&String> = begun.into_iter().flatten().chain(self.created.keys()).collect();
+        let is_gone = |address: &String| self.to_destroy.contains(address) && found.is_some();
+        all.into_iter().filter(|&address| !present.contains(address.as_str()) && !is_gone(address)).cloned().collect()
+    }
+
+    /// What an apply of the run's own took out again.
+    pub fn forget(&mut self, removed: &BTreeSet<String>) {
+        self.created.retain(|address, _| !removed.contains(address));
+        self.planned.retain(|address| !removed.contains(address));
     }
 
     pub fn to_json(&self) -> Vec<u8> {
@@ -155,11 +202,16 @@ pub mod samples {
             started_at: "2026-01-02T03:04:05.000Z".to_owned(),
             phase,
             apply_is_open: false,
+            apply_is_unseen: false,
+            apply_log_start: 0,
             state: "run folder".to_owned(),
             plan_sha256: None,
             destroy_plan_sha256: None,
             provider_lock_sha256: None,
             planned: BTreeSet::new(),
+            begun: BTreeSet::new(),
+            to_destroy: BTreeSet::new(),
+            asked: None,
             installed: None,
             created: BTreeMap::new(),
         }
@@ -181,10 +233,45 @@ mod tests {
         let mut run = record(RunPhase::Applying);
         run.planned = ["t.a", "t.b", "t.c"].map(str::to_owned).into();
         let found = [resource("t.a", "1"), resource("t.b", ""), resource("t.other", "9")];
-        assert_eq!(run.adopt(&found), [resource("t.other", "9")]);
+        assert_eq!(run.adopt(&found, true), [resource("t.other", "9")]);
         assert_eq!(run.created.keys().collect::<Vec<_>>(), ["t.a", "t.b"]);
-        assert_eq!(run.not_in(&found), ["t.c"]);
         assert_eq!(run.foreign(&found), [resource("t.other", "9")]);
+        assert_eq!(run.own(&found), found[..2]);
+    }
+
+    #[test]
+    fn an_apply_that_was_refused_has_made_nothing_of_what_stands_at_its_addresses() {
+        let mut run = record(RunPhase::Applying);
+        run.planned = ["t.a", "t.b"].map(str::to_owned).into();
+        let theirs = [resource("t.a", "1"), resource("t.b", "2")];
+        assert_eq!(run.adopt(&theirs, false), theirs);
+        assert!(run.created.is_empty() && run.own(&theirs).is_empty());
+        run.begun = ["t.a".to_owned()].into();
+        assert_eq!(run.adopt(&theirs, false), theirs[1..]);
+        assert_eq!(run.own(&theirs), theirs[..1]);
+    }
+
+    #[test]
+    fn a_state_that_lacks_what_was_made_is_not_believed() {
+        let mut run = record(RunPhase::Applied);
+        run.planned = ["t.a", "t.b", "t.c", "t.d"].map(str::to_owned).into();
+        run.begun = ["t.a", "t.b", "t.c"].map(str::to_owned).into();
+        let found = [resource("t.a", "1"), resource("t.b", "2")];
+        run.adopt(&found, false);
+        assert!(run.unaccounted(Some(&found)).is_empty(), "what was not begun was not made");
+        assert_eq!(run.unaccounted(None), ["t.a", "t.b", "t.c", "t.d"]);
+        run.apply_is_open = true;
+        assert_eq!(run.unaccounted(Some(&found)), ["t.c"]);
+        assert_eq!(run.unaccounted(Some(&[])), ["t.a", "t.b", "t.c"], "the state was lost, or is another one");
+        // A destroy took out what it had to, and no more.
+        run.to_destroy = ["t.a".to_owned()].into();
+        assert_eq!(run.unaccounted(Some(&found)), ["t.c"]);
+        assert_eq!(run.unaccounted(Some(&found[1..])), ["t.c"]);
+        assert_eq!(run.unaccounted(Some(&[])), ["t.b", "t.c"], "nobody destroyed t.b");
+        run.apply_is_open = false;
+        assert_eq!(run.unaccounted(Some(&[])), ["t.b"]);
+        run.forget(&["t.b".to_owned()].into());
+        assert!(run.unaccounted(Some(&[])).is_empty(), "an apply of ours took it out again");
     }
 
     #[test]
@@ -195,14 +282,14 @@ mod tests {
         assert_eq!(run.owner("t.a", None), Owner::ThisRun);
         assert_eq!(run.owner("t.a", Some("2")), Owner::Somebody);
         assert_eq!(run.owner("t.b", None), Owner::Somebody);
-        assert_eq!(run.adopt(&[resource("t.a", "2")]), [resource("t.a", "2")]);
+        assert_eq!(run.adopt(&[resource("t.a", "2")], false), [resource("t.a", "2")]);
         assert_eq!(run.created["t.a"].id.as_deref(), Some("1"), "what is recorded stays");
     }
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_a_newer_one_is_refused() {
         let mut run = record(RunPhase::Applied);
-        run.adopt(&[]);
+        run.adopt(&[], true);
         run.created.insert("t.a".to_owned(), Created { kind: "t".to_owned(), id: None });
         run.plan_sha256 = Some(Digest::of(b"plan"));
         assert_eq!(RunRecord::of_json(&run.to_json()), Ok(run.clone()));

@@ -6,6 +6,7 @@ mod destroy;
 mod leftovers;
 mod words;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,17 +21,17 @@ use words::without_state_warning;
 
 use super::contract::{self, Contract};
 use super::destination::wait_until_ready;
-use super::diagnosis::Step;
+use super::diagnosis::{Step, ended_in_order};
 use super::judgement::objections_to_apply;
 use super::plan_json::{Announced, PlannedChanges};
 use super::program::{Ended, Program, unreadable};
-use super::record::{RunPhase, RunRecord};
+use super::record::{Asked, RunPhase, RunRecord};
 use super::run_folder::{Arguments, RunFolder};
 use super::state_json::Resource;
 use crate::drill::stopwatch::Stopwatch;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::interrupt::{Held, Interrupt};
-use crate::kubernetes::{Installed, Tools};
+use crate::kubernetes::{Installed, Recovery, Tools};
 use crate::progress::{Progress, Unit};
 
 /// The state of a root without a backend, in the folder of the run.
@@ -38,6 +39,7 @@ const OWN_STATE: &str = "run folder";
 const STATE_FILE: &str = "terraform.tfstate";
 const PLAN: &str = "apply.tfplan";
 const DESTROY_PLAN: &str = "destroy.tfplan";
+const APPLY_LOG: &str = "apply.log";
 /// Stands for the run's suffix in values of `--var` and `--backend-config`.
 const SUFFIX: &str = "{suffix}";
 
@@ -81,7 +83,7 @@ pub struct RunSummary {
     /// How many resources it made.
     pub created: usize,
     pub remains: Vec<Remaining>,
-    /// Addresses that a killed Terraform may have made without writing them down.
+    /// What may be there although the state does not tell: addresses, and volumes that were left to whoever looks for them.
     pub may_exist: Vec<String>,
     /// What removes the rest; `None` when nothing is left.
     pub clean_up: Option<String>,
@@ -102,6 +104,10 @@ pub struct TerraformRun {
     phases: Vec<Phase>,
     /// What the state held when it was looked at last.
     present: Vec<Resource>,
+    /// What the plan that was shown takes out, and puts nothing in its place.
+    removes: BTreeSet<String>,
+    /// Volumes of the release are not looked for: somebody does that by hand.
+    leaves_volumes: bool,
     /// Something was done since that look.
     is_outdated: bool,
     /// It was begun by an earlier command.
@@ -177,6 +183,7 @@ impl TerraformRun {
         if planned.is_without_set {
             return Err(contract::without_chart(&self.record.root));
         }
+        self.removes = planned.deletes().map(str::to_owned).collect();
         self.record.plan_sha256 = Some(digest);
         self.record.planned.extend(planned.creates().map(str::to_owned));
         if self.record.phase == RunPhase::Begun {
@@ -207,20 +214,28 @@ impl TerraformRun {
         self.require_digest(PLAN, self.record.plan_sha256)?;
         self.held = Some(self.interrupt.hold());
         self.say_how_to_clean_up();
-        self.record.phase = RunPhase::Applying;
+        // One that is gone on with may hold what was restored already.
+        self.record.phase = self.record.phase.max(RunPhase::Applying);
         self.record.apply_is_open = true;
+        self.record.apply_is_unseen = true;
+        self.record.apply_log_start = self.apply_log_length();
         self.folder.save(&self.record)?;
         self.is_outdated = true;
         self.progress.phase("terraform apply", None, Unit::Items);
         let watch = Stopwatch::start("terraform apply");
-        let applied = self.execute(PLAN, "apply.log").await;
-        // One that was not even started has made nothing.
-        self.record.apply_is_open = applied.as_ref().is_ok_and(Ended::was_killed);
-        let looked = self.look().await.and_then(|()| self.adopt());
+        let applied = self.execute(PLAN, APPLY_LOG).await;
+        let is_complete = applied.as_ref().is_ok_and(|ended| ended.status.success());
+        let said = self.apply_said();
+        self.note_end(&said, is_complete || (applied.as_ref().map_or(true, Ended::is_by_terraform) && is_over(&said)));
+        if is_complete {
+            self.record.forget(&self.removes);
+        }
+        let kept = self.keep_unsaved_state(&said);
+        let looked = self.look().await.and_then(|()| self.adopt(is_complete)).and(kept);
         let done = applied.and_then(|ended| self.judge(Step::Apply, &ended)).and(looked);
         self.phases.push(watch.stop(done.as_ref().err()));
         done?;
-        self.record.phase = RunPhase::Applied;
+        self.record.phase = self.record.phase.max(RunPhase::Applied);
         self.folder.save(&self.record)?;
         self.contract().await
     }
@@ -244,6 +259,31 @@ impl TerraformRun {
     pub fn note_installed(&mut self, installed: Option<Installed>) -> Result<()> {
         self.record.installed = installed;
         self.folder.save(&self.record)
+    }
+
+    /// What the Job is to restore: as it was asked for first. By the time of a run that is gone on with, `latest` is another moment, and the
+    /// Job that is at work would be replaced by one that is refused.
+    ///
+    /// # Errors
+    /// Another target than before.
+    pub fn settle(&mut self, requested: &str, recovery: Recovery) -> Result<Recovery> {
+        match &self.record.asked {
+            Some(asked) if asked.requested == requested => Ok(asked.recovery.clone()),
+            Some(asked) => Err(Failure::new(FailureKind::Unsafe, "the run restores another moment")
+                .at(self.folder.path().display().to_string())
+                .because(format!("it was begun with --to {} ({})", asked.requested, asked.recovery.to))
+                .then(format!("--to {}, or without --resume into a place of its own", asked.requested))),
+            None => {
+                self.record.asked = Some(Asked { requested: requested.to_owned(), recovery: recovery.clone() });
+                self.folder.save(&self.record)?;
+                Ok(recovery)
+            }
+        }
+    }
+
+    /// The cluster is gone, and its volumes are looked for by hand: they stay listed.
+    pub fn leave_volumes(&mut self) {
+        self.leaves_volumes = true;
     }
 
     pub fn tools(&self) -> Tools {
@@ -279,6 +319,11 @@ impl TerraformRun {
     fn root(&self) -> String {
         self.record.root.display().to_string()
     }
+}
+
+/// Nothing said is nothing begun.
+fn is_over(said: &str) -> bool {
+    said.trim().is_empty() || ended_in_order(said)
 }
 
 impl Drop for TerraformRun {

@@ -148,6 +148,13 @@ impl RunFolder {
         Ok(self.file(&name))
     }
 
+    /// Moves a file of somebody else into the folder, replacing the one of that name.
+    pub fn take_in(&self, from: &Path, name: &str) -> Result<()> {
+        let bytes = fs::read(from).map_err(|error| unusable(from, &error))?;
+        self.write(name, &bytes)?;
+        fs::remove_file(from).map_err(|error| unusable(from, &error))
+    }
+
     /// Replaces a file at once, or not at all, whatever ends this process.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let (path, next) = (self.file(name), self.file(&format!("{name}.next")));

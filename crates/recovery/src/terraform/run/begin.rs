@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::interrupt::Interrupt;
 use crate::kubernetes::Tools;
 use crate::progress::{Progress, Unit};
-use crate::terraform::diagnosis::Step;
+use crate::terraform::diagnosis::{Step, ended_in_order};
 use crate::terraform::program::Program;
 use crate::terraform::record::{RunPhase, RunRecord, SCHEMA};
 use crate::terraform::run_folder::{Arguments, RunFolder, abandoned};
@@ -45,11 +45,16 @@ impl TerraformRun {
             started_at: crate::drill::stopwatch::now(),
             phase: RunPhase::Begun,
             apply_is_open: false,
+            apply_is_unseen: false,
+            apply_log_start: 0,
             state: OWN_STATE.to_owned(),
             plan_sha256: None,
             destroy_plan_sha256: None,
             provider_lock_sha256: None,
             planned: BTreeSet::new(),
+            begun: BTreeSet::new(),
+            to_destroy: BTreeSet::new(),
+            asked: None,
             installed: None,
             created: BTreeMap::new(),
         };
@@ -117,10 +122,14 @@ impl TerraformRun {
         this.wait_for_orphan().await?;
         this.init().await?;
         this.look().await?;
-        if this.record.phase == RunPhase::Applying {
-            this.record.apply_is_open &= !this.ended_in_order();
-            this.adopt()?;
+        if this.record.apply_is_unseen {
+            let said = this.apply_said();
+            this.note_end(&said, ended_in_order(&said));
+            this.keep_unsaved_state(&said)?;
+            this.adopt(false)?;
         }
+        let brought = this.bring_unsaved_state().await;
+        brought.map_err(|failure| this.explain(failure))?;
         Ok(this)
     }
 
@@ -149,6 +158,8 @@ impl TerraformRun {
             started,
             phases: Vec::new(),
             present: Vec::new(),
+            removes: BTreeSet::new(),
+            leaves_volumes: false,
             is_outdated: false,
             is_resumed: false,
             human_wait: Duration::ZERO,

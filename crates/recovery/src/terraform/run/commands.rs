@@ -6,9 +6,9 @@ use std::time::Duration;
 use archive::Digest;
 
 use super::words::named;
-use super::{DESTROY_PLAN, OWN_STATE, PLAN, STATE_FILE, TerraformRun, digest_of};
+use super::{APPLY_LOG, DESTROY_PLAN, OWN_STATE, PLAN, STATE_FILE, TerraformRun, digest_of};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::terraform::diagnosis::{self, Step};
+use crate::terraform::diagnosis::{self, Step, UNSAVED};
 use crate::terraform::program::{Ended, still_running, unreadable};
 use crate::terraform::state_json::resources;
 
@@ -52,9 +52,9 @@ impl TerraformRun {
         Ok(())
     }
 
-    /// Writes down what an apply of this run made.
-    pub(super) fn adopt(&mut self) -> Result<()> {
-        let foreign = self.record.adopt(&self.present);
+    /// Writes down what an apply of this run made; `is_complete`: all of the plan.
+    pub(super) fn adopt(&mut self, is_complete: bool) -> Result<()> {
+        let foreign = self.record.adopt(&self.present, is_complete);
         self.folder.save(&self.record)?;
         if foreign.is_empty() {
             return Ok(());
@@ -80,14 +80,50 @@ impl TerraformRun {
         Ok(())
     }
 
-    /// Whether the last apply told how it ended: one that was killed did not.
-    pub(super) fn ended_in_order(&self) -> bool {
-        let log = std::fs::read(self.folder.file("apply.log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let is_end = |line: &str| {
-            line.starts_with("Apply complete!") || line.trim_start_matches(['│', ' ']).starts_with("Error:")
-        };
-        log.lines().rev().take(40).any(is_end)
+    pub(super) fn apply_log_length(&self) -> u64 {
+        std::fs::metadata(self.folder.file(APPLY_LOG)).map_or(0, |log| log.len())
+    }
+
+    /// What the last apply said.
+    pub(super) fn apply_said(&self) -> String {
+        let log = std::fs::read(self.folder.file(APPLY_LOG)).unwrap_or_default();
+        let start = usize::try_from(self.record.apply_log_start).unwrap_or(usize::MAX);
+        String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
+    }
+
+    /// Writes down what the last apply has begun, and whether the state holds all of it.
+    pub(super) fn note_end(&mut self, said: &str, is_in_order: bool) {
+        self.record.begun.extend(diagnosis::begun(said));
+        self.record.apply_is_open = !is_in_order;
+        self.record.apply_is_unseen = false;
+    }
+
+    /// A state that Terraform could not write to where it is kept lies in the root, where the next run would overwrite it.
+    pub(super) fn keep_unsaved_state(&self, said: &str) -> Result<()> {
+        let left = self.record.root.join(UNSAVED);
+        if said.contains(UNSAVED) && left.is_file() { self.folder.take_in(&left, UNSAVED) } else { Ok(()) }
+    }
+
+    /// Brings a state that could not be written to where it is kept. The backend refuses one that is not newer than what it has.
+    pub(super) async fn bring_unsaved_state(&mut self) -> Result<()> {
+        let kept = self.folder.file(UNSAVED);
+        if !kept.is_file() {
+            return Ok(());
+        }
+        self.progress.note("the state that could not be written is brought to where it is kept");
+        if self.record.state == OWN_STATE {
+            self.folder.take_in(&kept, STATE_FILE)?;
+        } else {
+            let arguments = [OsString::from("state"), OsString::from("push"), kept.clone().into_os_string()];
+            let ended = self.program.run(arguments, &self.folder.file("push.log"), false).await?;
+            self.judge(Step::Push, &ended)?;
+            std::fs::remove_file(&kept).ok();
+        }
+        self.look().await?;
+        self.adopt(false)?;
+        // It holds all that the apply made.
+        self.record.apply_is_open = false;
+        self.folder.save(&self.record)
     }
 
     pub(super) fn state_argument(&self) -> Option<OsString> {

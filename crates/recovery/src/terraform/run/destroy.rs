@@ -26,6 +26,7 @@ impl TerraformRun {
 
     pub(super) async fn judged_destroy(&mut self) -> Result<Option<String>> {
         self.look().await?;
+        self.bring_unsaved_state().await?;
         let refused = |cause: String, this: &Self| {
             Failure::new(FailureKind::Unsafe, "something would be destroyed that this run did not make")
                 .at(this.root())
@@ -36,12 +37,12 @@ impl TerraformRun {
                     this.clean_up_command()
                 ))
         };
+        if self.own().is_empty() {
+            return Ok(None);
+        }
         let foreign = self.record.foreign(&self.present);
         if !foreign.is_empty() {
             return Err(refused(format!("the state holds {}", named(&foreign)), self));
-        }
-        if self.present.is_empty() {
-            return Ok(None);
         }
         let (text, digest, planned) = match self.plan_once(DESTROY_PLAN, &["-destroy"]).await {
             // What a root looks up may be gone with the rest: then what the state knows has to do.
@@ -55,6 +56,7 @@ impl TerraformRun {
         if !objections.is_empty() {
             return Err(refused(objections.join("; "), self));
         }
+        self.removes = planned.deletes().map(str::to_owned).collect();
         self.record.destroy_plan_sha256 = Some(digest);
         self.folder.save(&self.record)?;
         Ok(Some(format!(
@@ -73,11 +75,20 @@ impl TerraformRun {
     }
 
     pub(super) async fn destroy_planned(&mut self) -> Result<()> {
-        if !self.present.is_empty() {
+        let something_is_there = !self.own().is_empty();
+        if something_is_there {
             self.require_digest(DESTROY_PLAN, self.record.destroy_plan_sha256)?;
+        }
+        if something_is_there || self.record.installed.is_some() {
             self.held = Some(self.interrupt.hold());
             self.mark(RunPhase::Destroying)?;
+        }
+        if !self.leaves_volumes {
             self.uninstall().await?;
+        }
+        if something_is_there {
+            self.record.to_destroy.append(&mut self.removes);
+            self.folder.save(&self.record)?;
             self.is_outdated = true;
             self.progress.phase("terraform destroy", None, Unit::Items);
             let destroyed = self.execute(DESTROY_PLAN, "destroy.log").await;
@@ -90,23 +101,36 @@ impl TerraformRun {
                     .then(self.clean_up_command()));
             }
         }
-        self.record.apply_is_open = false;
-        self.mark(RunPhase::Destroyed)?;
         self.interrupt.set_parting(None);
         self.held = None;
+        // What somebody has to look for stays in the record, with all that helps to find it.
+        if self.record.phase >= RunPhase::Applying && !self.may_exist().is_empty() {
+            return self.mark(RunPhase::Destroying);
+        }
+        self.mark(RunPhase::Destroyed)?;
         self.folder.leave_record()
     }
 
     /// What the cluster made on its own behalf goes with the release, and only as long as there is a cluster.
     pub(super) async fn uninstall(&mut self) -> Result<()> {
-        let Some(installed) = self.record.installed.clone() else { return Ok(()) };
+        let Some(mut installed) = self.record.installed.clone() else { return Ok(()) };
         self.progress.note(&format!("release {} is removed from namespace {}", installed.release, installed.namespace));
-        let cluster = Cluster::again(installed, self.tools.clone(), Arc::clone(&self.progress), self.interrupt.clone());
-        if let Err(failure) = cluster.uninstall().await {
+        let (tools, progress) = (self.tools.clone(), Arc::clone(&self.progress));
+        let cluster = Cluster::again(installed.clone(), tools, progress, self.interrupt.clone());
+        let removed = match cluster.volumes_of_release().await {
+            Ok(volumes) => {
+                // Written down: when the claims are gone, nothing else tells whose volumes they were.
+                installed.volumes.extend(volumes);
+                self.note_installed(Some(installed.clone()))?;
+                cluster.uninstall(&installed.volumes).await
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = removed {
             return Err(Failure {
                 what: format!("the release and its volumes could not be removed: {}", failure.what),
                 next: format!(
-                    "{}; when the cluster is gone already, with --leave-volumes, and look for its volumes in the cloud",
+                    "{}; when the cluster is gone for good, with --leave-volumes, and look for its volumes in the cloud",
                     self.clean_up_command()
                 ),
                 ..failure

@@ -5,6 +5,7 @@ use archive::drill::Phase;
 use super::words::{clean_up_command, line_of, named, quoted};
 use super::{Remaining, RunSummary, TerraformRun};
 use crate::failure::Failure;
+use crate::terraform::diagnosis::UNSAVED;
 use crate::terraform::record::RunPhase;
 use crate::terraform::state_json::Resource;
 
@@ -15,8 +16,9 @@ impl TerraformRun {
             return failure;
         }
         let mut left = Vec::new();
-        if !self.present.is_empty() {
-            left.push(format!("of what this run made there is still {}", named(&self.present)));
+        let own = self.own();
+        if !own.is_empty() {
+            left.push(format!("of what this run made there is still {}", named(&own)));
         }
         let may_exist = self.may_exist();
         if !may_exist.is_empty() {
@@ -24,6 +26,12 @@ impl TerraformRun {
                 "these may exist although Terraform does not tell (their names hold {}): {}",
                 self.record.suffix,
                 may_exist.join(", ")
+            ));
+        }
+        if self.folder.file(UNSAVED).is_file() {
+            left.push(format!(
+                "the state could not be written to where it is kept: it is in {}, and cleaning up brings it there",
+                self.folder.file(UNSAVED).display()
             ));
         }
         let left = left.join("; ");
@@ -43,7 +51,12 @@ impl TerraformRun {
 
     pub(super) fn has_something(&self) -> bool {
         (RunPhase::Applying..RunPhase::Destroyed).contains(&self.record.phase)
-            && !(self.present.is_empty() && self.may_exist().is_empty())
+            && !(self.own().is_empty() && self.may_exist().is_empty())
+    }
+
+    /// Of what the state held at the last look, what is this run's.
+    pub(super) fn own(&self) -> Vec<Resource> {
+        self.record.own(&self.present)
     }
 
     pub fn summary(&self) -> RunSummary {
@@ -60,7 +73,7 @@ impl TerraformRun {
             plan_sha256: record.plan_sha256,
             destroy_plan_sha256: record.destroy_plan_sha256,
             created: record.created.len(),
-            remains: self.present.iter().map(remaining).collect(),
+            remains: self.own().iter().map(remaining).collect(),
             may_exist: self.may_exist(),
             clean_up: self.has_something().then(|| self.clean_up_command()),
             phases: self.phases.clone(),
@@ -72,20 +85,21 @@ impl TerraformRun {
         if !self.has_something() {
             return Vec::new();
         }
-        let present = self.present.iter().map(line_of);
+        let own = self.own();
         let unseen = self.may_exist();
-        present.chain(unseen.into_iter().map(|address| format!("{address} (perhaps)"))).collect()
+        let lines = own.iter().map(line_of);
+        lines.chain(unseen.into_iter().map(|address| format!("{address} (perhaps)"))).collect()
     }
 
-    /// Only a Terraform that was killed makes what it does not write down. Without a look at the state anything may be there.
+    /// What may be there although the state does not tell. Without a look at the state it is all that was planned.
     pub(super) fn may_exist(&self) -> Vec<String> {
-        if self.is_outdated {
-            self.record.not_in(&[])
-        } else if self.record.apply_is_open {
-            self.record.not_in(&self.present)
-        } else {
-            Vec::new()
+        let mut unseen = self.record.unaccounted((!self.is_outdated).then_some(&self.present));
+        // As long as there is a cluster, its end takes its volumes along.
+        if let Some(installed) = self.record.installed.as_ref().filter(|_| self.leaves_volumes && self.own().is_empty())
+        {
+            unseen.push(format!("volumes of release {} in namespace {}", installed.release, installed.namespace));
         }
+        unseen
     }
 
     pub fn clean_up_command(&self) -> String {
