@@ -3,6 +3,7 @@
 //!
 //! Nothing here has to do with backups; it is in this binary so that there is one program to ship and to copy.
 
+mod certificates;
 mod cli;
 mod install;
 mod keyfile;

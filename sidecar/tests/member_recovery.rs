@@ -88,9 +88,12 @@ async fn half_a_database_lets_nobody_in_when_its_set_is_given_its_ordinary_value
     tended.until_let_in("orders", "pass").await?;
     mark(&tended, false).await?;
     let is_out = async || (!tended.lets_in("orders", "pass").await).then_some(());
-    until("the application is kept out", LIMIT, is_out).await?;
+    until("the application is kept out", LIMIT, &is_out).await?;
     mark(&tended, true).await?;
-    tended.until_let_in("orders", "pass").await
+    tended.until_let_in("orders", "pass").await?;
+    // It was the wrong moment: the set is emptied, and restored into again.
+    mark(&tended, false).await?;
+    until("the application is kept out again", LIMIT, &is_out).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import ssl
 import subprocess
 import tempfile
 import time
@@ -41,14 +42,16 @@ def certificate(folder, name, subject, extensions):
 
 
 HERE = "127.0.0.1{ordinal}"
+# As 127.0.0.1 in a pod: the same server, by an address that the set does not know.
+BESIDE = "127.0.0.2{ordinal}"
 
 
-def issue(folder, spec):
-    """What cert-manager would make of the chart's Certificate, for the addresses of this machine, too."""
+def issue(folder, spec, *addresses):
+    """What cert-manager would make of the chart's Certificate, for these addresses, too; by default those of this machine."""
     subject = "".join(f"/O={name}" for name in spec["subject"]["organizations"])
     subject += "".join(f"/OU={name}" for name in spec["subject"]["organizationalUnits"]) + f"/CN={spec['commonName']}"
-    addresses = spec["ipAddresses"] + [HERE.format(ordinal=ordinal) for ordinal in range(3)]
-    names = [f"DNS:{name}" for name in spec["dnsNames"]] + [f"IP:{address}" for address in addresses]
+    addresses = addresses or [place.format(ordinal=ordinal) for ordinal in range(3) for place in (HERE, BESIDE)]
+    names = [f"DNS:{name}" for name in spec["dnsNames"]] + [f"IP:{address}" for address in (*spec["ipAddresses"], *addresses)]
     usages = [{"server auth": "serverAuth", "client auth": "clientAuth"}[usage] for usage in spec["usages"] if usage.endswith("auth")]
     certificate(folder, "tls-combined", subject, [f"subjectAltName={','.join(names)}", f"extendedKeyUsage={','.join(usages)}"])
 
@@ -56,6 +59,15 @@ def issue(folder, spec):
 def rendered(mode, **tls):
     auth = {"clusterAuthMode": mode}
     return helm.render("mongodb", {"tls": {"enabled": True, "issuerRef": {"name": "ca"}, **tls}, "auth": auth})
+
+
+def eventually(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.3)
+    return True
 
 
 class Member:
@@ -99,7 +111,7 @@ class Member:
 
     def start(self):
         config = yaml.safe_load(self.here(self.look("ConfigMap/r-mongodb data/mongod.conf")))
-        config["net"] |= {"port": self.members.port, "bindIp": HERE.format(ordinal=self.ordinal), "unixDomainSocket": {"enabled": False}}
+        config["net"] |= {"port": self.members.port, "bindIp": ",".join(place.format(ordinal=self.ordinal) for place in (HERE, BESIDE)), "unixDomainSocket": {"enabled": False}}
         del config["net"]["bindIpAll"]
         (self.folder / "mongod.conf").write_text(yaml.safe_dump(config))
         (self.folder / "members").write_text(str(self.members.count))
@@ -123,6 +135,11 @@ class Member:
 
     def is_ready(self):
         return self.run(self.look(f"{POD}/containers/[mongod]/readinessProbe/exec/command")).returncode == 0
+
+    def served(self):
+        """The certificate that it shows to who connects now."""
+        host, port = self.address.rsplit(":", 1)
+        return ssl.get_server_certificate((host, int(port)), timeout=5)
 
     def hand_over(self):
         return self.run(self.look(f"{POD}/containers/[mongod]/lifecycle/preStop/exec/command")).stdout
@@ -165,12 +182,7 @@ class Members:
         self.temporary.cleanup()
 
     def become_ready(self, seconds):
-        deadline = time.monotonic() + seconds
-        while not all(member.is_ready() for member in self.all):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.3)
-        return True
+        return eventually(lambda: all(member.is_ready() for member in self.all), seconds)
 
     def words(self):
         return "\n---\n".join(f"{member.ordinal} ({mode})\n{member.words()}" for member, mode in zip(self.all, self.modes))
@@ -217,6 +229,32 @@ class Certificates(unittest.TestCase):
                     self.assertTrue(members.become_ready(90), members.words())
             self.assertFalse(sets[-1].become_ready(3), "the chart refuses such an upgrade, and need not")
             self.assertIn("uthentication", sets[-1].words())
+
+    def test_a_renewed_certificate_is_served_without_a_restart_and_a_bad_one_is_not(self):
+        with Members("x509") as members:
+            self.assertTrue(members.become_ready(90), members.words())
+            spec, only = helm.look(rendered("x509"), "Certificate/r-mongodb-tls spec"), members.all[0]
+            before, servers = only.served(), [process.pid for process in only.processes]
+            issue(members.folder, spec)
+            self.assertTrue(eventually(lambda: only.served() != before, 30), members.words())
+            self.assertIn("certificates_renewed", members.words())
+            self.assertTrue(only.is_ready(), members.words())
+
+            # Half a file: what is served stays.
+            renewed = only.served()
+            (members.folder / "tls-combined.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+            self.assertTrue(eventually(lambda: "certificates_refused" in members.words(), 30), members.words())
+            self.assertEqual(only.served(), renewed)
+
+            # By the address of the probe all is well, and the others would not connect.
+            issue(members.folder, spec, BESIDE.format(ordinal=0))
+            self.assertTrue(eventually(lambda: only.served() != renewed, 30), members.words())
+            by_its_address = {"TIDEMARK_MEMBER_URI": only.environment("containers/[mongod]")["TIDEMARK_MEMBER_URI"].replace(HERE.format(ordinal=0), BESIDE.format(ordinal=0))}
+            probe = [SIDECAR, "member", "probe"]
+            self.assertEqual(only.run([*probe, "liveness"], **by_its_address).returncode, 0, members.words())
+            unready = only.run([*probe, "readiness"], **by_its_address)
+            self.assertNotEqual(unready.returncode, 0, unready)
+            self.assertEqual([process.pid for process in only.processes if process.poll() is None], servers)
 
     def test_the_certificate_that_is_asked_for_is_one_of_every_member(self):
         with tempfile.TemporaryDirectory() as name:

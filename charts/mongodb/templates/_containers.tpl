@@ -41,6 +41,11 @@ so each has nothing but the liveness of its own process.
     - --keyfile
     - /opt/tidemark/keyfile
     {{- end }}
+    {{- if .Values.tls.enabled }}
+    # mongod reads them at its start only, and they are renewed.
+    - --certificates
+    - /etc/tidemark/tls/tls-combined.pem,/etc/tidemark/tls/ca.crt
+    {{- end }}
     - --users
     - /etc/tidemark/member/users.json
     - --mode

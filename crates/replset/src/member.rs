@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use mongodb::Client;
-use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, Tls};
 use telemetry::redact_uri;
 
 use crate::error::{ErrorKind, ReplsetError, Result};
@@ -106,6 +106,12 @@ impl Server {
         Ok(Hello::parse(&self.run("admin", "ask the server what it is", doc! { "hello": 1 }).await?))
     }
 
+    /// Has the server read its certificates anew; connections that stand go on. One that it cannot use it refuses, and keeps what it has
+    /// ([rotateCertificates](https://www.mongodb.com/docs/manual/reference/command/rotateCertificates/)).
+    pub async fn rotate_certificates(&self) -> Result<()> {
+        self.write("have the certificates read anew", doc! { "rotateCertificates": 1 }).await.map(drop)
+    }
+
     /// Ends the connections at once.
     pub async fn close(self) {
         self.client.shutdown().immediate(true).await;
@@ -144,6 +150,20 @@ pub async fn probe(uri: &str, limit: Duration) -> Result<Hello> {
     match tokio::time::timeout_at(end.into(), ask).await {
         Ok(answer) => answer,
         Err(_elapsed) => Err(ReplsetError::timed_out("ask the server what it is", &redact_uri(uri), limit)),
+    }
+}
+
+/// Asks once more by the name that the set has for the server, when the connection string wants TLS: that name has to stand in its certificate.
+pub async fn probe_as_others(uri: &str, hello: &Hello, limit: Duration) -> Result<()> {
+    let Some(name) = &hello.me else { return Ok(()) };
+    let options = ClientOptions::parse(uri).await;
+    if !options.is_ok_and(|options| matches!(options.tls, Some(Tls::Enabled(_)))) {
+        return Ok(());
+    }
+    let ask = async { Server::open(uri, Some(name), Login::Nobody, limit).await?.hello().await };
+    match tokio::time::timeout(limit, ask).await {
+        Ok(answer) => answer.map(drop),
+        Err(_elapsed) => Err(ReplsetError::timed_out("ask the server by its name in the set", name, limit)),
     }
 }
 

@@ -57,6 +57,8 @@ pub struct TendConfig {
     pub hosts: Hosts,
     pub ordinal: u32,
     pub keyfile: Option<PathBuf>,
+    /// What the server's TLS is made of; empty without.
+    pub certificates: Vec<PathBuf>,
     pub users: Option<PathBuf>,
     pub mode: Mode,
     pub defaults: WantedDefaults,
@@ -82,6 +84,10 @@ impl TendConfig {
             ("ordinal", self.ordinal.to_string()),
             ("host", self.hosts.host(self.ordinal).unwrap_or_default()),
             ("keyfile", path(self.keyfile.as_ref())),
+            (
+                "certificates",
+                self.certificates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(","),
+            ),
             ("users", path(self.users.as_ref())),
             ("mode", format!("{:?}", self.mode).to_lowercase()),
             ("default_write_concern", kept(self.defaults.write.as_ref())),
@@ -205,11 +211,13 @@ impl Reader<'_> {
         let ordinal = self.demanded("ordinal", member::ordinal);
         let path = |text: &str| Ok(PathBuf::from(text));
         let (keyfile, users) = (self.optional("keyfile", path), self.optional("users", path));
+        let paths = |text: &str| Ok(text.split(',').map(PathBuf::from).collect());
+        let certificates: Option<Vec<PathBuf>> = self.optional("certificates", paths);
         let mode = self.with_default("mode", "standard", |text| match text {
             "standard" => Ok(Mode::Standard),
             "recovery" => Ok(Mode::Recovery),
             "drill" => Ok(Mode::Drill),
-            _ => Err("must be standard or recovery".to_owned()),
+            _ => Err("must be standard, recovery or drill".to_owned()),
         });
         let write = self.optional("default_write_concern", |text| match text.parse::<u32>() {
             Ok(1..=MOST_MEMBERS) => Ok(text.to_owned()),
@@ -241,6 +249,7 @@ impl Reader<'_> {
             hosts: hosts?,
             ordinal: ordinal?,
             keyfile,
+            certificates: certificates.unwrap_or_default(),
             users,
             mode: mode?,
             defaults: WantedDefaults { write, read },

@@ -41,7 +41,7 @@ pub enum ProbeKind {
     Startup,
     /// It answers, whatever its state
     Liveness,
-    /// It is primary, secondary or arbiter
+    /// It is primary, secondary or arbiter of a set that has a primary, and its certificate has its name in the set
     Readiness,
 }
 
@@ -100,6 +100,9 @@ pub struct TendFlags {
     /// The servers' keyfile [default: access control is off, or as the connection string says]
     #[arg(long, value_name = "FILE")]
     keyfile: Option<String>,
+    /// Files of the server's certificates, separated by commas: it is told to read them anew when one changes [default: none]
+    #[arg(long, value_name = "FILES")]
+    certificates: Option<String>,
     /// JSON list of users: name, roles, passwordFile, afterRestore
     #[arg(long, value_name = "FILE")]
     users: Option<String>,
@@ -147,6 +150,7 @@ impl TendFlags {
             "hosts" => self.hosts.clone(),
             "ordinal" => self.ordinal.clone(),
             "keyfile" => self.keyfile.clone(),
+            "certificates" => self.certificates.clone(),
             "users" => self.users.clone(),
             "mode" => self.mode.clone(),
             "default_write_concern" => self.default_write_concern.clone(),

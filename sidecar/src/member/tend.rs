@@ -16,6 +16,7 @@ use replset::member::{Login, Server, is_overtaken};
 use replset::topology::Role;
 use tokio_util::sync::CancellationToken;
 
+use super::certificates::Certificates;
 use super::keyfile;
 use super::said::Said;
 use super::tend_users::UsersKeeper;
@@ -52,7 +53,8 @@ pub async fn tend(config: TendConfig, stop: CancellationToken) -> Result<()> {
         serving.await.map_err(|error| Error::Internal(format!("serving HTTP ended: {error}")))
     });
     tasks.spawn("tend", async move {
-        let mut tender = Tender { users: UsersKeeper::new(), config, said: Said::default(), local: None };
+        let (users, certificates) = (UsersKeeper::new(), Certificates::default());
+        let mut tender = Tender { users, certificates, config, said: Said::default(), local: None };
         loop {
             let pause = tokio::select! {
                 pause = tender.round() => pause,
@@ -100,6 +102,7 @@ struct Tender {
     config: TendConfig,
     said: Said,
     users: UsersKeeper,
+    certificates: Certificates,
     /// The local server, and the key that it was opened with.
     local: Option<(Option<String>, Server)>,
 }
@@ -137,7 +140,12 @@ impl Tender {
 
     async fn look_and_act(&mut self) -> Result<Round> {
         let server = self.local().await?;
-        match server.hello().await?.role {
+        let role = server.hello().await?.role;
+        if self.certificates.keep(&server, &self.config.certificates, &mut self.said).await {
+            // It was opened with what the files held before.
+            self.local = None;
+        }
+        match role {
             Role::Uninitiated => self.before_initiation(&server).await,
             Role::Primary => {
                 self.said.forget("initiation");

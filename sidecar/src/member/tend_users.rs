@@ -54,7 +54,8 @@ impl UsersKeeper {
         };
         said.forget("users");
         // Also outside of recovery: a set that is given its ordinary values in the middle of a restore is half a database.
-        if self.mark != RestoreMark::Complete && wanted.iter().any(|user| user.after_restore) {
+        // And each time: the set may be emptied and restored into again.
+        if wanted.iter().any(|user| user.after_restore) {
             self.mark = server.restore_mark().await?;
         }
         let (mut settled, mut failed) = (true, None);

@@ -1,6 +1,7 @@
 """From passwords in the clear to members that sign in by certificate, on a set that is in use: what the README of charts/mongodb tells under "Certificates"."""
 
 import json
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,19 +14,22 @@ TLS = ("allowTLS", "preferTLS", "requireTLS")
 AUTH = ("sendKeyFile", "sendX509", "x509")
 
 
-def certificate(namespace: str) -> dict[str, str]:
-    """The contents of `tls.existingSecret`, of an authority that nobody keeps."""
+def authority(folder: str) -> None:
+    openssl(folder, "req", "-x509", *KEY, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority", "-days", "2")
+
+
+def openssl(folder: str, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def certificate(folder: str, namespace: str) -> dict[str, str]:
+    """The contents of `tls.existingSecret`, of the authority of that folder."""
     service, members = f"{DATABASE}.{namespace}.svc", f"*.{DATABASE}-headless.{namespace}.svc.cluster.local"
     names = ["DNS:localhost", f"DNS:{DATABASE}", f"DNS:{service}", f"DNS:{service}.cluster.local", f"DNS:{members}", "IP:127.0.0.1"]
-    with tempfile.TemporaryDirectory() as folder:
-        def openssl(*arguments: str) -> None:
-            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-        openssl("req", "-x509", *KEY, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority", "-days", "2")
-        Path(folder, "extensions").write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage=serverAuth,clientAuth\n")
-        openssl("req", *KEY, "-keyout", "tls.key", "-out", "tls.csr", "-subj", f"/O=tidemark/OU={namespace}/OU={DATABASE}/CN={DATABASE}")
-        openssl("x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tls.crt", "-days", "2", "-extfile", "extensions")
-        text = {name: Path(folder, name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")}
+    Path(folder, "extensions").write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage=serverAuth,clientAuth\n")
+    openssl(folder, "req", *KEY, "-keyout", "tls.key", "-out", "tls.csr", "-subj", f"/O=tidemark/OU={namespace}/OU={DATABASE}/CN={DATABASE}")
+    openssl(folder, "x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tls.crt", "-days", "2", "-extfile", "extensions")
+    text = {name: Path(folder, name).read_text() for name in ("ca.crt", "tls.crt", "tls.key")}
     return {"ca.crt": text["ca.crt"], "tls-combined.pem": text["tls.crt"] + text["tls.key"]}
 
 
@@ -53,7 +57,10 @@ class Certificates(ProductTest):
     def test_a_set_in_use_goes_to_tls_and_to_certificates_step_by_step(self):
         self.outside()
         self.values = list(self.more_values)
-        self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "stringData": certificate(self.cluster.namespace)})
+        keys = tempfile.TemporaryDirectory()
+        self.addCleanup(keys.cleanup)
+        authority(keys.name)
+        self.renew(keys.name)
         tls = "&tls=true&tlsCAFile=/etc/tidemark/tls/ca.crt"
         with Ledger(self.product.edge(), clients=1, pause=0.3) as ledger:
             ledger.wait_for(5)
@@ -80,3 +87,26 @@ class Certificates(ProductTest):
         self.assertEqual(self.product.edge().order("ada", "after")[0], 201)
         lineage = self.product.status()["lineages"][0]
         self.assertEqual(lineage["gaps"], [])
+
+        started, before = self.started(), self.served()
+        self.renew(keys.name)
+        # The kubelet brings a changed Secret into its pods within two minutes.
+        self.eventually(lambda: not set(before) & set(self.served()), 180, "the renewed certificate of every member")
+        self.assertEqual(self.started(), started, "no member was restarted for it")
+        self.wait_for_members()
+        self.assertEqual(self.product.edge().order("ada", "renewed")[0], 201)
+
+    def renew(self, keys: str) -> None:
+        self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "stringData": certificate(keys, self.cluster.namespace)})
+
+    def served(self) -> list[str]:
+        """What each member shows to who connects now."""
+        found = []
+        for pod in self.product.members():
+            with self.cluster.port_forward(f"pod/{pod}", 27017) as port:
+                found.append(ssl.get_server_certificate(("127.0.0.1", port), timeout=10))
+        return found
+
+    def started(self) -> list[str]:
+        pods = [self.cluster.get("pod", pod)["status"]["containerStatuses"] for pod in self.product.members()]
+        return [next(one for one in containers if one["name"] == "mongod")["state"]["running"]["startedAt"] for containers in pods]
