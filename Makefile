@@ -21,11 +21,13 @@ demo-monitoring:  ## a lag and a slow query: the alerts that arrive, pictures of
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
 	@$(programs)/demo-monitoring $(ARGS)
 
-# A variable that nobody has set is empty in a workflow. A drill from an archive that was made for it would pass there, week by week, and prove nothing.
-drill:  ## restore for practice into a place that Terraform makes and destroys; report in target/drill/ (ARCHIVE=url CONTROL=url; ARGS='--keep')
+# A variable that nobody has set is empty in a workflow. A drill from an archive that was made for it, or without objectives, would pass there, week by week, and prove nothing.
+drill:  ## restore for practice into a place that Terraform makes and destroys; report in target/drill/ (ARCHIVE=url CONTROL=url RPO=5m RTO=2h; ARGS='--keep')
 	$(if $(filter undefined,$(origin ARCHIVE))$(ARCHIVE),,$(error ARCHIVE is empty: name the archive to drill from, or leave ARCHIVE away and one is made))
+	$(if $(filter undefined,$(origin RPO))$(RPO),,$(error RPO is empty: say how much may be lost at most, for example 5m, or leave RPO away and loss is not judged))
+	$(if $(filter undefined,$(origin RTO))$(RTO),,$(error RTO is empty: say how long a restore may take at most, for example 2h, or leave RTO away and time is not judged))
 	@cargo build --release --quiet -p sidecar -p dr-cli -p e2e
-	@TERRAFORM="$$(scripts/fetch-terraform.sh | tail -n 1)" $(programs)/demo drill $(if $(ARCHIVE),--archive "$(ARCHIVE)") -- $(if $(CONTROL),--control "$(CONTROL)") $(ARGS)
+	@TERRAFORM="$$(scripts/fetch-terraform.sh | tail -n 1)" $(programs)/demo drill $(if $(ARCHIVE),--archive "$(ARCHIVE)") -- $(if $(CONTROL),--control "$(CONTROL)") $(if $(RPO),--rpo "$(RPO)") $(if $(RTO),--rto "$(RTO)") $(ARGS)
 
 test: servers  ## all tests, against real replica sets and object stores
 	@cargo build --workspace --quiet

@@ -188,6 +188,23 @@ class Choices(unittest.TestCase):
         self.assertNotIn("literal", json.dumps(found))
         self.assertEqual([each["attributes"].get("tidemark.withheld", False) for each in found], [True, True, True, False])
 
+    def test_a_line_that_is_no_json_any_more_is_withheld(self):
+        """What is left of it may be the rest of a secret."""
+        extra = [{"pattern": '"half":"', "replacement": ""}]
+        lines = ['{"level":"warn","msg":"m","half":"literal"}', '{"level":"info","msg":"whole"}', "no JSON, before and after", '{"level":"warn","msg":"cut before']
+        for container in ("api", "sidecar"):
+            with self.subTest(container):
+                found = self.collected({"redaction": {"extra": extra}}, lines, 4, container=container)
+                self.assertEqual([each["attributes"].get("tidemark.withheld", False) for each in found], [True, False, False, False])
+                self.assertEqual([each["body"] for each in found], ["a line that was not whole without its secrets was withheld", "whole", *lines[2:]])
+                self.assertNotIn("literal", json.dumps(found))
+
+    def test_a_line_of_mongod_that_is_no_json_any_more_is_withheld_when_literals_stay(self):
+        line = next(line for line in recorded("mongod") if "literal-3@example.com" in line)
+        values = {"redaction": {"queryLiterals": "keep", "extra": [{"pattern": '"attr":', "replacement": ""}]}}
+        (found,) = self.collected(values, [line], 1)
+        self.assertNotIn("literal", json.dumps(found))
+
     def test_patterns_of_ones_own(self):
         extra = [{"pattern": "(iban )[A-Z]{2}[0-9]+", "replacement": "$1***"}]
         (found,) = self.collected({"containers": {"web": "text"}, "redaction": {"extra": extra}}, ["paid to iban DE02120300000000202051 today"], 1, container="web")
@@ -224,6 +241,18 @@ CARRIERS = {
     "password deep down": ("api", lambda s: json_line(a={"b": [{"c": {"dbPassword": s}}]})),
     "password with a quote": ("api", lambda s: json_line(password='a"' + s)),
     "password as an object": ("api", lambda s: json_line(password={"value": s, "kind": {"plain": s}})),
+    "password far down in an object": ("api", lambda s: json_line(secret={"a": {"b": {"c": "x", "d": s}}})),
+    "password in lists of lists": ("api", lambda s: json_line(secret=[["a", ["b"]], s])),
+    "password deeper than the patterns go": ("api", lambda s: json_line(secret=nested(60, s))),
+    "brace in a text": ("api", lambda s: json_line(password={"note": "}", "v": s})),
+    "bracket in a text": ("sidecar", lambda s: json_line(token=["a]", s])),
+    "brace and a quote in a text": ("api", lambda s: json_line(password={"note": 'a"}', "v": {"w": s}})),
+    # Each of two wrong cuts breaks the line, and both together do not.
+    "braces that make up for each other": ("api", lambda s: json_line(a={"password": {"x": "{"}}, secret={"x": "{{", "v": s}).replace(" ", "")),
+    "plurals": ("api", lambda s: json_line(tokens=[s], apiKeys={"first": s}, passwords=s, cookies=[s], credentials={"user": "ada", "value": s})),
+    "what a secret is made into": ("api", lambda s: json_line(passwordHash=s, password_confirmation=s, tokenValue=s, SecretString=s, password2=s)),
+    "object of JSON in a text": ("api", lambda s: json_line(msg="body was " + json.dumps({"password": {"value": s}, "tokens": ["a", s]}))),
+    "password that was cut": ("api", lambda s: json_line(password=f"two words {s}")[:-2]),
     "client secret": ("api", lambda s: json_line(oauth={"client_secret": s, "access_token": s, "refresh-token": s})),
     "key of an API": ("api", lambda s: json_line(headers={"x-api-key": s})),
     "AWS keys": ("api", lambda s: json_line(credentials={"secretAccessKey": s, "aws_session_token": s})),
@@ -262,6 +291,10 @@ CARRIERS = {
     "line that was cut": ("mongod", lambda s: mongod("Slow query", {"command": {"find": "c", "filter": {"x": s * 3}}})[:-30]),
     "middle of a line": ("mongod", lambda s: f'x":"{s}","y":1}}}}'),
 }
+
+
+def nested(depth, value):
+    return {"a": nested(depth - 1, value)} if depth else value
 
 
 def mongod(message, attributes, component="COMMAND"):
@@ -329,6 +362,52 @@ class Secrets(unittest.TestCase):
         with place.running():
             found = place.wait(len(lines))
         self.assertEqual([each["body"] for each in found], lines)
+
+
+    def test_only_the_secret_is_taken_out_of_a_line(self):
+        """Whatever it is made of: brackets, quotes and escapes in its texts, objects and lists within each other."""
+        chance = random.Random(SEED)
+
+        def anything(depth):
+            kind = chance.choice("tttnol" if depth else "ttn")
+            if kind == "t":
+                return "Zq" + "".join(chance.choice('{}[]",:\\\n\'= aé') for _ in range(chance.randint(0, 8))) + "qZ"
+            if kind == "n":
+                return chance.choice([None, True, 77777.25, -77777])
+            some = [anything(depth - 1) for _ in range(chance.randint(0, 3))]
+            return some if kind == "l" else {f"Zq{number}{chance.choice('{}[]:')}": each for number, each in enumerate(some)}
+
+        names = ["password", "tokens", "client_secret", "apiKey", "Set-Cookie", "credentials"]
+        lines = []
+        for number in range(400):
+            fields = {"before": {"n": number, "text": "{[ ]}"}, "x": {chance.choice(names): anything(5)}, chance.choice(names): anything(5), "after": [number]}
+            lines.append(json.dumps({"level": "info", "msg": str(number), **fields}, ensure_ascii=chance.random() < 0.5, separators=chance.choice([(",", ":"), (", ", ": ")])))
+        place = Collector(self, {})
+        place.pods.write("api", lines)
+        with place.running():
+            found = place.wait(len(lines))
+        self.assertNotRegex(place.output.read_text(), "Zq|qZ|77777")
+        for number, each in enumerate(found):
+            self.assertEqual(each["body"], str(number), lines[number])
+            fields = {name: value for name, value in each["attributes"].items() if name.startswith("app.")}
+            self.assertEqual(sorted(value for value in fields.values() if value == "***"), ["***", "***"], lines[number])
+            self.assertEqual((fields["app.before.text"], len(fields)), ("{[ ]}", 5), lines[number])
+
+    def test_names_that_only_sound_like_secrets_stay(self):
+        names = ["tokensUsed", "token_count", "tokenType", "tokenExpiresAt", "secretName", "passwordChangedAt", "password_policy", "apiKeyId", "cookieDomain", "credentialsExpireAt"]
+        place = Collector(self, {})
+        place.pods.write("api", [json_line(**{name: "seen" for name in names})])
+        with place.running():
+            (found,) = place.wait(1)
+        self.assertEqual({name for name in names if found["attributes"].get(f"app.{name}") != "seen"}, set())
+
+    def test_a_count_by_the_name_of_a_secret_is_taken_out(self):
+        """docs/log-collection.md says so: nobody can tell a number from a short secret."""
+        place = Collector(self, {})
+        place.pods.write("api", [json_line(tokens=17, usage={"tokens": 17})])
+        with place.running():
+            (found,) = place.wait(1)
+        self.assertEqual((found["attributes"]["app.tokens"], found["attributes"]["app.usage.tokens"]), ("***", "***"))
 
 
 class Delivery(unittest.TestCase):

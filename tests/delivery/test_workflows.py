@@ -174,10 +174,10 @@ class Workflows(unittest.TestCase):
         """Without one `make drill` makes an archive, and a drill of that passes whatever became of the real one."""
         job = load((ROOT / ".github/workflows/drill.yml").read_text())["jobs"]["drill"]
         self.assertEqual([step["run"] for step in job["steps"] if "run" in step], ["make drill"])
-        given = {**os.environ, "ARCHIVE": "s3://backups/shop", "CONTROL": "s3://control/shop", "ARGS": job["env"]["ARGS"]}
+        given = {**os.environ, "ARCHIVE": "s3://backups/shop", "CONTROL": "s3://control/shop", "RPO": "5m", "RTO": "2h", "ARGS": job["env"]["ARGS"]}
         self.assertLessEqual({"ARCHIVE", "CONTROL", "ARGS"}, set(job["env"]))
         shown = run("make", "--dry-run", "drill", cwd=ROOT, env=given).stdout
-        self.assertIn('demo drill --archive "s3://backups/shop" -- --control "s3://control/shop" --trigger schedule', shown)
+        self.assertIn('demo drill --archive "s3://backups/shop" -- --control "s3://control/shop" --rpo "5m" --rto "2h" --trigger schedule', shown)
         # So is a variable of an environment that nobody has set.
         refused = run("make", "--dry-run", "drill", cwd=ROOT, env={**given, "ARCHIVE": "", "CONTROL": ""})
         self.assertEqual(refused.returncode, 2)
@@ -185,6 +185,27 @@ class Workflows(unittest.TestCase):
         self.assertNotIn("demo drill", refused.stdout)
         # On AWS the archive holds its control.
         self.assertNotIn("--control", run("make", "--dry-run", "drill", cwd=ROOT, env={**given, "CONTROL": ""}).stdout)
+
+    def test_the_drill_of_a_schedule_has_objectives_that_it_can_fail(self):
+        """`dr-cli drill` judges loss and time only when it is told how much may be."""
+        job = load((ROOT / ".github/workflows/drill.yml").read_text())["jobs"]["drill"]
+        # Of the environment: each has objectives of its own, and a value in the file would be nobody's decision.
+        self.assertEqual({name: job["env"].get(name) for name in ("RPO", "RTO")}, {"RPO": "${{ vars.RPO }}", "RTO": "${{ vars.RTO }}"})
+        given = {**os.environ, "ARCHIVE": "s3://backups/shop", "RPO": "5m", "RTO": "2h", "ARGS": job["env"]["ARGS"]}
+        shown = " ".join(run("make", "--dry-run", "drill", cwd=ROOT, env=given).stdout.split())
+        self.assertIn('demo drill --archive "s3://backups/shop" -- --rpo "5m" --rto "2h" --trigger schedule', shown)
+        for name in ("RPO", "RTO"):
+            with self.subTest(name):
+                refused = run("make", "--dry-run", "drill", cwd=ROOT, env={**given, name: ""})
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn(f"{name} is empty", refused.stderr)
+                self.assertNotIn("demo drill", refused.stdout)
+        # A person may leave both away.
+        for name in ("RPO", "RTO", "ARCHIVE"):
+            given.pop(name)
+        alone = run("make", "--dry-run", "drill", cwd=ROOT, env=given)
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+        self.assertNotRegex(alone.stdout, "--rpo|--rto|--archive")
 
     def test_the_way_of_an_apply_goes_through_a_plan_and_people(self):
         apply = load((ROOT / ".github/workflows/terraform.yml").read_text())["jobs"]["apply"]

@@ -1,15 +1,20 @@
-{{/* What is done with each line, as a JSON list of OTTL statements. Order matters: secrets go before anything is looked at. */}}
+{{/* What is done with each line, as a JSON list of OTTL statements. Order matters: secrets go before anything is looked at but whether a line is JSON. */}}
 {{- define "log-collector.statements" -}}
 {{- $s := list -}}
+{{- range $container, $form := .Values.containers -}}
+{{- $s = append $s (printf "set(log.cache[\"form\"], %q) where resource.attributes[\"k8s.container.name\"] == %q" $form $container) -}}
+{{- end -}}
+{{- $json := `ParseJSON(log.body)) where log.cache["form"] != "text" and IsMatch(log.body, "^\\s*\\{")` -}}
+{{- $s = append $s (print `set(log.cache["before"], ` $json) -}}
 {{- range include "log-collector.redaction" . | fromJsonArray -}}
 {{- /* `$` begins a variable of the collector's configuration; doubled it is a dollar. */ -}}
 {{- $s = append $s (printf "replace_pattern(log.body, %q, %q)" (index . 0) (index . 1) | replace "$" "$$") -}}
 {{- end -}}
-{{- range $container, $form := .Values.containers -}}
-{{- $s = append $s (printf "set(log.cache[\"form\"], %q) where resource.attributes[\"k8s.container.name\"] == %q" $form $container) -}}
-{{- end -}}
+{{- /* A pattern that took too little or too much of a line has broken it, and what is left may be the rest of a secret. */ -}}
 {{- $s = concat $s (list
-  `set(log.cache["json"], ParseJSON(log.body)) where log.cache["form"] != "text" and IsMatch(log.body, "^\\s*\\{")`
+  (print `set(log.cache["json"], ` $json)
+  `set(log.attributes["tidemark.withheld"], true) where IsMap(log.cache["before"]) and not IsMap(log.cache["json"])`
+  `set(log.body, "a line that was not whole without its secrets was withheld") where log.attributes["tidemark.withheld"] == true`
   `set(resource.attributes["k8s.node.name"], "${env:NODE_NAME}")`
   `set(resource.attributes["service.name"], resource.attributes["k8s.container.name"])`
 ) -}}
@@ -37,7 +42,7 @@
 {{- if $drop -}}
 {{- /* A piece of a line, or one that was cut, cannot be told from data. What mongod says before its log begins goes to stderr. */ -}}
 {{- $s = append $s `set(log.attributes["tidemark.withheld"], true) where log.cache["form"] == "mongod" and not IsMap(log.cache["json"]) and log.attributes["log.iostream"] == "stdout"` -}}
-{{- $s = append $s `set(log.body, "a line of mongod that is not whole was withheld") where log.attributes["tidemark.withheld"] == true` -}}
+{{- $s = append $s `set(log.body, "a line of mongod that is not whole was withheld") where log.cache["form"] == "mongod" and log.attributes["tidemark.withheld"] == true` -}}
 {{- end -}}
 {{- $s = concat $s (list
   (print `set(log.severity_text, log.cache["json"]["s"])` $is)
