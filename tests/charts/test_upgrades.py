@@ -34,6 +34,21 @@ UPGRADES = [
     ),
     (
         {},
+        {"clusterDomain": "k8s.example"},
+        "mongodb: clusterDomain is `k8s.example`, but the members of r-mongodb know each other under `cluster.local`, and would not find each other: set clusterDomain=cluster.local, "
+        "or restore into another release",
+    ),
+    ({"clusterDomain": "k8s.example"}, {"clusterDomain": "k8s.example"}, None),
+    (
+        {},
+        {"fullnameOverride": "db"},
+        "mongodb: the set would be called `db`, but that of this release is `r-mongodb`, and a new one without data would take its place: set fullnameOverride=r-mongodb, "
+        "or restore into another release",
+    ),
+    ({"fullnameOverride": "db"}, {}, "mongodb: the set would be called `r-mongodb`, but that of this release is `db`"),
+    ({"fullnameOverride": "db"}, {"fullnameOverride": "db"}, None),
+    (
+        {},
         {"tls": {"enabled": True, **ISSUER}},
         "mongodb: tls.mode would go from disabled to requireTLS, and members that are restarted first could not talk to the others: upgrade to allowTLS first, and wait for it",
     ),
@@ -111,6 +126,11 @@ class Upgrades(unittest.TestCase):
                 self.assertEqual(done.returncode, 1 if sentence else 0, done.stderr)
                 if sentence:
                     self.assertIn(sentence, done.stderr)
+
+    def test_a_set_of_another_release_is_no_concern_of_this_one(self):
+        other = [document for document in helm.render("mongodb", release="s") if document["kind"] in ("StatefulSet", "ConfigMap")]
+        done = helm.beside([*other, {"kind": "StatefulSet", "metadata": {"name": "somebodys"}}], "mongodb", {})
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_members_that_run_keep_their_keyfile(self):
         for before, now, keyfiles, sentence in KEYFILES:

@@ -6,6 +6,25 @@ and the first installation, find nothing to compare with.
 {{- $fullname := include "mongodb.fullname" . -}}
 {{- $set := lookup "apps/v1" "StatefulSet" .Release.Namespace $fullname -}}
 {{- $config := lookup "v1" "ConfigMap" .Release.Namespace $fullname -}}
+{{- if not $set -}}
+{{- $ours := include "mongodb.selectorLabels" . | fromYaml -}}
+{{- range (lookup "apps/v1" "StatefulSet" .Release.Namespace "").items -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- if eq (merge (dict) $ours $labels | toJson) (toJson $labels) -}}
+{{- fail (printf "mongodb: the set would be called `%s`, but that of this release is `%s`, and a new one without data would take its place: set fullnameOverride=%s, or restore into another release" $fullname .metadata.name .metadata.name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- /* As the members' containers were told it. */ -}}
+{{- $host := printf "%s-{ordinal}.%s.%s.svc." $fullname (include "mongodb.headless" .) .Release.Namespace -}}
+{{- range (((($set).spec).template).spec).initContainers -}}
+{{- range .args -}}
+{{- $domain := . | trimPrefix $host | trimSuffix ":27017" -}}
+{{- if and (hasPrefix $host .) (ne $domain $.Values.clusterDomain) -}}
+{{- fail (printf "mongodb: clusterDomain is `%s`, but the members of %s know each other under `%s`, and would not find each other: set clusterDomain=%s, or restore into another release" $.Values.clusterDomain $fullname $domain $domain) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with (($set).spec).volumeClaimTemplates -}}
 {{- $claim := (index . 0).spec -}}
 {{- $values := $.Values.persistence -}}
