@@ -80,6 +80,31 @@ UPGRADES = [
     ({"replicaCount": 1}, {"replicaCount": 5}, None),
 ]
 
+# Members that are not all as the last upgrade wants them: (what the StatefulSet says of itself, is that so).
+FINISHED = {"observedGeneration": 4, "replicas": 3, "updatedReplicas": 3, "currentRevision": "r-mongodb-2", "updateRevision": "r-mongodb-2"}
+ROLLOUTS = [
+    (FINISHED, False),
+    ({**FINISHED, "currentRevision": "r-mongodb-1"}, True),
+    ({**FINISHED, "currentRevision": "r-mongodb-1", "updatedReplicas": 1}, True),
+    ({**FINISHED, "updatedReplicas": 2}, True),
+    # Of before the last upgrade.
+    ({**FINISHED, "observedGeneration": 3}, True),
+]
+ENCRYPTED = {"tls": {"enabled": True, **ISSUER}}
+WAIT = (
+    "mongodb: {} would go from {} to {}, but members of r-mongodb are still restarted for an earlier upgrade, and could not talk to those of the next: "
+    "wait until `kubectl --namespace ns rollout status statefulset r-mongodb` ends and upgrade then, or take the earlier one back with `helm rollback`"
+)
+# (values before, values now, the sentence while members are restarted).
+DURING = [
+    ({"tls": {"enabled": True, "mode": "allowTLS", **ISSUER}}, {"tls": {"enabled": True, "mode": "preferTLS", **ISSUER}}, WAIT.format("tls.mode", "allowTLS", "preferTLS")),
+    (ENCRYPTED, helm.merged(ENCRYPTED, {"auth": {"clusterAuthMode": "sendKeyFile"}}), WAIT.format("auth.clusterAuthMode", "keyFile", "sendKeyFile")),
+    (helm.merged(ENCRYPTED, {"auth": {"clusterAuthMode": "sendKeyFile"}}), ENCRYPTED, WAIT.format("auth.clusterAuthMode", "sendKeyFile", "keyFile")),
+    (ENCRYPTED, ENCRYPTED, None),
+    (ENCRYPTED, helm.merged(ENCRYPTED, {"mongod": {"slowOpThresholdMs": 7}}), None),
+    (helm.merged(ENCRYPTED, {"replicaCount": 1}), helm.merged(ENCRYPTED, {"replicaCount": 1, "auth": {"clusterAuthMode": "sendKeyFile"}}), None),
+]
+
 # The keyfile of members that run: (values of them, values now, keyfiles of the Secrets that are there, the sentence or none).
 GENERATED = {"auth": {"existingSecret": ""}}
 OTHER = {"auth": {"existingSecret": "other"}}
@@ -117,15 +142,34 @@ KEYFILES = [
 ]
 
 
+def upgraded(values, status=None):
+    """What the chart compares with: made with these values, and done with it."""
+    there = copy.deepcopy([document for document in helm.render("mongodb", values) if document["kind"] in ("StatefulSet", "ConfigMap")])
+    for document in there:
+        if document["kind"] == "StatefulSet":
+            document["metadata"]["generation"] = FINISHED["observedGeneration"]
+            replicas = document["spec"]["replicas"]
+            document["status"] = status or {**FINISHED, "replicas": replicas, "updatedReplicas": replicas}
+    return there
+
+
 class Upgrades(unittest.TestCase):
     def test_an_upgrade_that_cannot_be_is_refused_before_anything_is_done(self):
         for before, now, sentence in UPGRADES:
             with self.subTest(before=before, now=now):
-                there = [document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")]
-                done = helm.beside(there, "mongodb", now)
+                done = helm.beside(upgraded(before), "mongodb", now)
                 self.assertEqual(done.returncode, 1 if sentence else 0, done.stderr)
                 if sentence:
                     self.assertIn(sentence, done.stderr)
+
+    def test_the_next_step_waits_for_the_members_of_the_one_before(self):
+        for before, now, sentence in DURING:
+            for status, unfinished in ROLLOUTS:
+                with self.subTest(before=before, now=now, status=status):
+                    done = helm.beside(upgraded(before, status), "mongodb", now)
+                    self.assertEqual(done.returncode, 1 if sentence and unfinished else 0, done.stderr)
+                    if sentence and unfinished:
+                        self.assertIn(sentence, done.stderr)
 
     def test_a_set_of_another_release_is_no_concern_of_this_one(self):
         other = [document for document in helm.render("mongodb", release="s") if document["kind"] in ("StatefulSet", "ConfigMap")]
@@ -136,7 +180,7 @@ class Upgrades(unittest.TestCase):
         for before, now, keyfiles, sentence in KEYFILES:
             for running in (True, False):
                 with self.subTest(before=before, now=now, keyfiles=keyfiles, running=running):
-                    there = copy.deepcopy([document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")])
+                    there = upgraded(before)
                     if not running:
                         helm.find(there, "StatefulSet/r-mongodb")["spec"]["replicas"] = 0
                     for name, keyfile in keyfiles.items():

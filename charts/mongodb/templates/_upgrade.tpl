@@ -48,9 +48,9 @@ and the first installation, find nothing to compare with.
 {{- /* A member alone has nobody to understand. */ -}}
 {{- if gt (int $.Values.replicaCount) 1 -}}
 {{- $tls := list "disabled" "allowTLS" "preferTLS" "requireTLS" -}}
-{{- include "mongodb.refuseJump" (list "tls.mode" $tls ((($conf.net).tls).mode | default "disabled") (ternary $.Values.tls.mode "disabled" $.Values.tls.enabled)) -}}
+{{- include "mongodb.refuseJump" (list $ "tls.mode" $tls ((($conf.net).tls).mode | default "disabled") (ternary $.Values.tls.mode "disabled" $.Values.tls.enabled)) -}}
 {{- $auth := list "keyFile" "sendKeyFile" "sendX509" "x509" -}}
-{{- include "mongodb.refuseJump" (list "auth.clusterAuthMode" $auth ($conf.security.clusterAuthMode | default "keyFile") $.Values.auth.clusterAuthMode) -}}
+{{- include "mongodb.refuseJump" (list $ "auth.clusterAuthMode" $auth ($conf.security.clusterAuthMode | default "keyFile") $.Values.auth.clusterAuthMode) -}}
 {{- end -}}
 {{- end -}}
 {{- /* Members that run have a keyfile. While none does, or one alone, it may become another. */ -}}
@@ -86,13 +86,28 @@ and the first installation, find nothing to compare with.
 {{- end -}}
 {{- end -}}
 
-{{- /* One step at a time, since members of the step before and of the step after have to understand each other: (list NAME STEPS BEFORE NOW). */ -}}
+{{- /*
+One step at a time, since members of the step before and of the step after have to understand each other, and the step before is over when
+no member is left of the one before that: (list $ NAME STEPS BEFORE NOW).
+*/ -}}
 {{- define "mongodb.refuseJump" -}}
-{{- $name := index . 0 -}}{{- $before := index . 2 -}}{{- $now := index . 3 -}}
+{{- $root := index . 0 -}}{{- $name := index . 1 -}}{{- $before := index . 3 -}}{{- $now := index . 4 -}}
 {{- $at := dict -}}
-{{- range $number, $step := index . 1 -}}{{- $_ := set $at $step $number -}}{{- end -}}
+{{- range $number, $step := index . 2 -}}{{- $_ := set $at $step $number -}}{{- end -}}
 {{- $from := get $at $before | int -}}{{- $to := get $at $now | int -}}
 {{- if gt (sub (max $from $to) (min $from $to)) 1 -}}
-{{- fail (printf "mongodb: %s would go from %s to %s, and members that are restarted first could not talk to the others: upgrade to %s first, and wait for it" $name $before $now (index (index . 1) (ternary (add1 $from) (sub $from 1) (gt $to $from) | int))) -}}
+{{- fail (printf "mongodb: %s would go from %s to %s, and members that are restarted first could not talk to the others: upgrade to %s first, and wait for it" $name $before $now (index (index . 2) (ternary (add1 $from) (sub $from 1) (gt $to $from) | int))) -}}
+{{- end -}}
+{{- if and (ne $from $to) (include "mongodb.isRestarting" $root) -}}
+{{- $fullname := include "mongodb.fullname" $root -}}
+{{- fail (printf "mongodb: %s would go from %s to %s, but members of %s are still restarted for an earlier upgrade, and could not talk to those of the next: wait until `kubectl --namespace %s rollout status statefulset %s` ends and upgrade then, or take the earlier one back with `helm rollback`" $name $before $now $fullname $root.Release.Namespace $fullname) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Not empty while members are there that an upgrade has not reached yet, or is at. A controller that has not looked since says what was before. */ -}}
+{{- define "mongodb.isRestarting" -}}
+{{- with lookup "apps/v1" "StatefulSet" .Release.Namespace (include "mongodb.fullname" .) -}}
+{{- $status := .status | default dict -}}
+{{- if or (ne (toString $status.currentRevision) (toString $status.updateRevision)) (lt (int $status.updatedReplicas) (int .spec.replicas)) (lt (int $status.observedGeneration) (int .metadata.generation)) -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
