@@ -77,18 +77,34 @@ UPGRADES = [
         for before in (3, 5)
     ),
     ({"replicaCount": 5}, {"replicaCount": 3}, None),
+    ({"replicaCount": 5}, {"replicaCount": 3, "users": {"reports": {"roles": [{"role": "read", "db": "orders"}]}}}, None),
+    *(
+        (
+            {"replicaCount": 5},
+            {"replicaCount": 3, **change},
+            "mongodb: replicaCount would go from 5 to 3 and what the pods are made of would change, too, and Kubernetes would stop one more at the same time, which is the majority: "
+            "upgrade with replicaCount=5 first, wait for it, and lower replicaCount alone then",
+        )
+        for change in (
+            {"mongod": {"slowOpThresholdMs": 7}},
+            {"image": {"tag": "6.0.6"}},
+            {"resources": {"limits": {"memory": "3Gi"}}},
+            {"podLabels": {"a": "b"}},
+            {"auth": {"revision": "2"}},
+        )
+    ),
     ({"replicaCount": 1}, {"replicaCount": 5}, None),
 ]
 
 # Members that are not all as the last upgrade wants them: (what the StatefulSet says of itself, is that so).
-FINISHED = {"observedGeneration": 4, "replicas": 3, "updatedReplicas": 3, "currentRevision": "r-mongodb-2", "updateRevision": "r-mongodb-2"}
+FINISHED = {"observedGeneration": 4, "currentRevision": "r-mongodb-2", "updateRevision": "r-mongodb-2"}
 ROLLOUTS = [
-    (FINISHED, False),
-    ({**FINISHED, "currentRevision": "r-mongodb-1"}, True),
-    ({**FINISHED, "currentRevision": "r-mongodb-1", "updatedReplicas": 1}, True),
-    ({**FINISHED, "updatedReplicas": 2}, True),
+    ({}, False),
+    ({"currentRevision": "r-mongodb-1"}, True),
+    ({"currentRevision": "r-mongodb-1", "updatedReplicas": 1}, True),
+    ({"updatedReplicas": 2}, True),
     # Of before the last upgrade.
-    ({**FINISHED, "observedGeneration": 3}, True),
+    ({"observedGeneration": 3}, True),
 ]
 ENCRYPTED = {"tls": {"enabled": True, **ISSUER}}
 WAIT = (
@@ -100,6 +116,13 @@ DURING = [
     ({"tls": {"enabled": True, "mode": "allowTLS", **ISSUER}}, {"tls": {"enabled": True, "mode": "preferTLS", **ISSUER}}, WAIT.format("tls.mode", "allowTLS", "preferTLS")),
     (ENCRYPTED, helm.merged(ENCRYPTED, {"auth": {"clusterAuthMode": "sendKeyFile"}}), WAIT.format("auth.clusterAuthMode", "keyFile", "sendKeyFile")),
     (helm.merged(ENCRYPTED, {"auth": {"clusterAuthMode": "sendKeyFile"}}), ENCRYPTED, WAIT.format("auth.clusterAuthMode", "sendKeyFile", "keyFile")),
+    (
+        {"replicaCount": 5},
+        {"replicaCount": 3},
+        "mongodb: replicaCount would go from 5 to 3, but members of r-mongodb are still restarted for an earlier upgrade, and Kubernetes would stop one more at the same time, which is the majority: "
+        "wait until `kubectl --namespace ns rollout status statefulset r-mongodb` ends, and upgrade then",
+    ),
+    ({"replicaCount": 3}, {"replicaCount": 5}, None),
     (ENCRYPTED, ENCRYPTED, None),
     (ENCRYPTED, helm.merged(ENCRYPTED, {"mongod": {"slowOpThresholdMs": 7}}), None),
     (helm.merged(ENCRYPTED, {"replicaCount": 1}), helm.merged(ENCRYPTED, {"replicaCount": 1, "auth": {"clusterAuthMode": "sendKeyFile"}}), None),
@@ -142,14 +165,13 @@ KEYFILES = [
 ]
 
 
-def upgraded(values, status=None):
+def upgraded(values, **status):
     """What the chart compares with: made with these values, and done with it."""
     there = copy.deepcopy([document for document in helm.render("mongodb", values) if document["kind"] in ("StatefulSet", "ConfigMap")])
     for document in there:
         if document["kind"] == "StatefulSet":
             document["metadata"]["generation"] = FINISHED["observedGeneration"]
-            replicas = document["spec"]["replicas"]
-            document["status"] = status or {**FINISHED, "replicas": replicas, "updatedReplicas": replicas}
+            document["status"] = {**FINISHED, "updatedReplicas": document["spec"]["replicas"], **status}
     return there
 
 
@@ -166,10 +188,16 @@ class Upgrades(unittest.TestCase):
         for before, now, sentence in DURING:
             for status, unfinished in ROLLOUTS:
                 with self.subTest(before=before, now=now, status=status):
-                    done = helm.beside(upgraded(before, status), "mongodb", now)
+                    done = helm.beside(upgraded(before, **status), "mongodb", now)
                     self.assertEqual(done.returncode, 1 if sentence and unfinished else 0, done.stderr)
                     if sentence and unfinished:
                         self.assertIn(sentence, done.stderr)
+
+    def test_members_of_an_earlier_chart_are_as_far_as_known_not_those_of_now(self):
+        there = upgraded({"replicaCount": 5})
+        del helm.find(there, "StatefulSet/r-mongodb")["metadata"]["annotations"]
+        done = helm.beside(there, "mongodb", {"replicaCount": 3})
+        self.assertIn("lower replicaCount alone then", done.stderr)
 
     def test_a_set_of_another_release_is_no_concern_of_this_one(self):
         other = [document for document in helm.render("mongodb", release="s") if document["kind"] in ("StatefulSet", "ConfigMap")]

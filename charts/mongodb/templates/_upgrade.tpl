@@ -40,6 +40,15 @@ and the first installation, find nothing to compare with.
 {{- if and $replicas (lt (int .Values.replicaCount) $majority) -}}
 {{- fail (printf "mongodb: replicaCount would go from %d to %d, and those that stay are no majority and would have no primary any more: set replicaCount to %d or more; for fewer members restore the archive into another release, with mode=recovery and replicaCount=%d" $replicas (int .Values.replicaCount) (ternary $majority (add1 $majority | int) (eq (mod $majority 2) 1)) (int .Values.replicaCount)) -}}
 {{- end -}}
+{{- /* Those that are too many are stopped in the same moment as the first one that is restarted: of five members two would be left. */ -}}
+{{- if lt (int .Values.replicaCount) $replicas -}}
+{{- if include "mongodb.isRestarting" . -}}
+{{- fail (printf "mongodb: replicaCount would go from %d to %d, but members of %s are still restarted for an earlier upgrade, and Kubernetes would stop one more at the same time, which is the majority: wait until `kubectl --namespace %s rollout status statefulset %s` ends, and upgrade then" $replicas (int .Values.replicaCount) $fullname .Release.Namespace $fullname) -}}
+{{- end -}}
+{{- if ne (get ($set.metadata.annotations | default dict) "tidemark/pod-template") (include "mongodb.podChecksum" .) -}}
+{{- fail (printf "mongodb: replicaCount would go from %d to %d and what the pods are made of would change, too, and Kubernetes would stop one more at the same time, which is the majority: upgrade with replicaCount=%d first, wait for it, and lower replicaCount alone then" $replicas (int .Values.replicaCount) $replicas) -}}
+{{- end -}}
+{{- end -}}
 {{- with (($config).data) -}}
 {{- $conf := index . "mongod.conf" | fromYaml -}}
 {{- if ne $conf.replication.replSetName $.Values.replicaSetName -}}
