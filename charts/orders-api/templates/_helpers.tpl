@@ -72,6 +72,22 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
+{{- /*
+With an autoscaler: as many as there are, since any other number would undo its work at each upgrade, and none would be 1 for Kubernetes
+when the upgrade before had one. Rendered without a cluster there is none, or a GitOps tool would bring it back to that all the time.
+*/ -}}
+{{- define "orders-api.replicas" -}}
+{{- $scaling := .Values.autoscaling -}}
+{{- if not $scaling.enabled -}}
+{{- .Values.replicaCount -}}
+{{- else -}}
+{{- $there := lookup "apps/v1" "Deployment" .Release.Namespace (include "orders-api.fullname" .) -}}
+{{- if or $there (lookup "v1" "ServiceAccount" .Release.Namespace "default") (lookup "v1" "Namespace" "" "default") -}}
+{{- max (int $scaling.minReplicas) (min (int $scaling.maxReplicas) (int (($there).spec).replicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "orders-api.topologySpread" -}}
 {{- if .Values.topologySpread.enabled }}
 topologySpreadConstraints:
