@@ -23,6 +23,19 @@ class OrdersApi(unittest.TestCase):
         # Argo CD, for example, would bring it back to any number here all the time.
         self.assertIsNone(helm.look(helm.render("orders-api", HPA), "Deployment/r-orders-api spec/replicas"))
 
+    def test_who_may_connect_and_who_is_believed_go_together(self):
+        def answers(values):
+            documents = helm.render("orders-api", values)
+            return helm.look(documents, "NetworkPolicy/r-orders-api spec/ingress/[0]/from"), helm.look(documents, "Deployment/r-orders-api spec/template/spec/containers/[0]/env/[TRUST_PROXY]/value")
+
+        ingress, peer = {"ingress": {"enabled": True}}, {"ipBlock": {"cidr": "10.9.0.0/24"}}
+        sources, believed = answers(helm.merged(ingress, {"networkPolicy": {"from": [peer]}}))
+        self.assertIn(peer, sources)
+        self.assertEqual(believed, "1")
+        # Everybody may connect, and is believed from these addresses alone.
+        self.assertEqual(answers(helm.merged(ingress, {"trustProxy": "10.9.0.0/24"})), (None, "10.9.0.0/24"))
+        self.assertEqual(answers({"service": {"type": "LoadBalancer"}}), (None, None))
+
 
 if __name__ == "__main__":
     unittest.main()
