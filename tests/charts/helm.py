@@ -78,13 +78,18 @@ def beside(there, chart, values):
         (copy / "cluster.json").write_text(json.dumps(found))
         for template in copy.glob("templates/*"):
             if template.is_file():
-                asked = r'lookup "[\w/]+" ("\w+") (?:""|\$?\.Release\.Namespace) (\([^()]*\)|[$\w.]+|"\w+")'
+                asked = r'lookup "[\w/]+" ("\w+") (?:""|\$?\.Release\.Namespace) (\([^()]*\)|[$\w.]+|"\w*")'
                 looked = re.sub(asked, r'include "cluster.find" (list $ \1 \2) | fromJson', template.read_text())
                 assert "lookup" not in re.sub(r"{{- /\*.*?\*/ -}}", "", looked, flags=re.S), template
                 template.write_text(looked)
         (copy / "templates/_cluster.tpl").write_text(
             '{{- define "cluster.find" -}}{{- $root := index . 0 -}}\n'
-            '{{- get ($root.Files.Get "cluster.json" | fromJson) (printf "%s/%s" (index . 1) (index . 2)) | default dict | toJson -}}\n{{- end -}}\n'
+            '{{- $all := $root.Files.Get "cluster.json" | fromJson -}}{{- $found := get $all (printf "%s/%s" (index . 1) (index . 2)) | default dict -}}\n'
+            # Without a name: a list.
+            '{{- if not (index . 2) -}}{{- $items := list -}}\n'
+            '{{- range $all -}}{{- if eq .kind (index $ 1) -}}{{- $items = append $items . -}}{{- end -}}{{- end -}}\n'
+            '{{- $found = dict "items" $items -}}{{- end -}}\n'
+            '{{- toJson $found -}}\n{{- end -}}\n'
         )
         render_notes(copy)
         return run("template", "r", copy, "--namespace", NAMESPACE, "--values", "-", stdin=json.dumps(merged(BASE[chart], values)))

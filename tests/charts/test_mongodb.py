@@ -38,7 +38,7 @@ class Mongodb(unittest.TestCase):
             }
         )
         self.assertEqual(changed["storage"]["wiredTiger"], {"engineConfig": {"cacheSizeGB": 0.5}, "collectionConfig": {"blockCompressor": "zstd"}})
-        self.assertEqual(changed["setParameter"], {"transactionLifetimeLimitSeconds": 5})
+        self.assertEqual(changed["setParameter"], {"enableLocalhostAuthBypass": False, "transactionLifetimeLimitSeconds": 5})
 
     def test_an_upgrade_keeps_what_cannot_be_changed(self):
         """A version in a selector or a volume claim template would make each upgrade fail."""

@@ -5,7 +5,7 @@ import unittest
 
 import helm
 from effects.mongodb import GIVEN, RETAINING
-from test_upgrades import KEYFILES, UPGRADES
+from test_upgrades import DURING, KEYFILES, UPGRADES
 
 FILE = {"archive": {"url": "file:///archive"}}
 NOBODY_ORDERS = {"auth": {"existingSecret": "", "keyfile": "a2V5ZmlsZQ", "passwords": dict.fromkeys(("tidemark-backup", "developer"), "password-1")}}
@@ -236,6 +236,19 @@ SENTENCES = [
         "orders-api: autoscaling.enabled needs resources.requests.cpu, which utilization is a percentage of: set it, for example to 100m",
     ),
     ("orders-api", {"pdb": {"maxUnavailable": 2}}, "orders-api: pdb.maxUnavailable is 2 of 2 pods, which lets evictions take all of them: set it to 1 or less"),
+    *(
+        (
+            "orders-api",
+            values,
+            f"orders-api: {value} lets everybody connect to the API while networkPolicy.from is empty, and it would believe whatever address a pod gives in X-Forwarded-For, so that no limit holds: "
+            "set networkPolicy.from to the ingress controller, the gateway or the subnets of the load balancer, or trustProxy to the addresses of the proxies",
+        )
+        for value, values in (
+            ("ingress.enabled", {"ingress": {"enabled": True}}),
+            ("httpRoute.enabled", {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}),
+            ("service.type", {"service": {"type": "LoadBalancer"}, "edge": {"enabled": True}}),
+        )
+    ),
     (
         "orders-api",
         {"httpRoute": {"enabled": True}},
@@ -385,7 +398,7 @@ class Refusals(unittest.TestCase):
                     self.assertIn(word, message)
 
     def test_each_sentence_of_the_charts_is_tried(self):
-        tried = "\n".join(sentence for *_, sentence in SENTENCES + UPGRADES + KEYFILES if sentence) + " has more than 43 characters"
+        tried = "\n".join(sentence for *_, sentence in SENTENCES + UPGRADES + DURING + KEYFILES if sentence) + " has more than 43 characters"
 
         for template in helm.CHARTS.glob("*/templates/**/*"):
             if template.suffix not in (".tpl", ".yaml"):

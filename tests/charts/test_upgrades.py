@@ -34,6 +34,21 @@ UPGRADES = [
     ),
     (
         {},
+        {"clusterDomain": "k8s.example"},
+        "mongodb: clusterDomain is `k8s.example`, but the members of r-mongodb know each other under `cluster.local`, and would not find each other: set clusterDomain=cluster.local, "
+        "or restore into another release",
+    ),
+    ({"clusterDomain": "k8s.example"}, {"clusterDomain": "k8s.example"}, None),
+    (
+        {},
+        {"fullnameOverride": "db"},
+        "mongodb: the set would be called `db`, but that of this release is `r-mongodb`, and a new one without data would take its place: set fullnameOverride=r-mongodb, "
+        "or restore into another release",
+    ),
+    ({"fullnameOverride": "db"}, {}, "mongodb: the set would be called `r-mongodb`, but that of this release is `db`"),
+    ({"fullnameOverride": "db"}, {"fullnameOverride": "db"}, None),
+    (
+        {},
         {"tls": {"enabled": True, **ISSUER}},
         "mongodb: tls.mode would go from disabled to requireTLS, and members that are restarted first could not talk to the others: upgrade to allowTLS first, and wait for it",
     ),
@@ -62,7 +77,55 @@ UPGRADES = [
         for before in (3, 5)
     ),
     ({"replicaCount": 5}, {"replicaCount": 3}, None),
+    ({"replicaCount": 5}, {"replicaCount": 3, "users": {"reports": {"roles": [{"role": "read", "db": "orders"}]}}}, None),
+    *(
+        (
+            {"replicaCount": 5},
+            {"replicaCount": 3, **change},
+            "mongodb: replicaCount would go from 5 to 3 and what the pods are made of would change, too, and Kubernetes would stop one more at the same time, which is the majority: "
+            "upgrade with replicaCount=5 first, wait for it, and lower replicaCount alone then",
+        )
+        for change in (
+            {"mongod": {"slowOpThresholdMs": 7}},
+            {"image": {"tag": "6.0.6"}},
+            {"resources": {"limits": {"memory": "3Gi"}}},
+            {"podLabels": {"a": "b"}},
+            {"auth": {"revision": "2"}},
+        )
+    ),
     ({"replicaCount": 1}, {"replicaCount": 5}, None),
+]
+
+# Members that are not all as the last upgrade wants them: (what the StatefulSet says of itself, is that so).
+FINISHED = {"observedGeneration": 4, "currentRevision": "r-mongodb-2", "updateRevision": "r-mongodb-2"}
+ROLLOUTS = [
+    ({}, False),
+    ({"currentRevision": "r-mongodb-1"}, True),
+    ({"currentRevision": "r-mongodb-1", "updatedReplicas": 1}, True),
+    ({"updatedReplicas": 2}, True),
+    # Of before the last upgrade.
+    ({"observedGeneration": 3}, True),
+]
+ENCRYPTED = {"tls": {"enabled": True, **ISSUER}}
+WAIT = (
+    "mongodb: {} would go from {} to {}, but members of r-mongodb are still restarted for an earlier upgrade, and could not talk to those of the next: "
+    "wait until `kubectl --namespace ns rollout status statefulset r-mongodb` ends and upgrade then, or take the earlier one back with `helm rollback`"
+)
+# (values before, values now, the sentence while members are restarted).
+DURING = [
+    ({"tls": {"enabled": True, "mode": "allowTLS", **ISSUER}}, {"tls": {"enabled": True, "mode": "preferTLS", **ISSUER}}, WAIT.format("tls.mode", "allowTLS", "preferTLS")),
+    (ENCRYPTED, helm.merged(ENCRYPTED, {"auth": {"clusterAuthMode": "sendKeyFile"}}), WAIT.format("auth.clusterAuthMode", "keyFile", "sendKeyFile")),
+    (helm.merged(ENCRYPTED, {"auth": {"clusterAuthMode": "sendKeyFile"}}), ENCRYPTED, WAIT.format("auth.clusterAuthMode", "sendKeyFile", "keyFile")),
+    (
+        {"replicaCount": 5},
+        {"replicaCount": 3},
+        "mongodb: replicaCount would go from 5 to 3, but members of r-mongodb are still restarted for an earlier upgrade, and Kubernetes would stop one more at the same time, which is the majority: "
+        "wait until `kubectl --namespace ns rollout status statefulset r-mongodb` ends, and upgrade then",
+    ),
+    ({"replicaCount": 3}, {"replicaCount": 5}, None),
+    (ENCRYPTED, ENCRYPTED, None),
+    (ENCRYPTED, helm.merged(ENCRYPTED, {"mongod": {"slowOpThresholdMs": 7}}), None),
+    (helm.merged(ENCRYPTED, {"replicaCount": 1}), helm.merged(ENCRYPTED, {"replicaCount": 1, "auth": {"clusterAuthMode": "sendKeyFile"}}), None),
 ]
 
 # The keyfile of members that run: (values of them, values now, keyfiles of the Secrets that are there, the sentence or none).
@@ -102,21 +165,50 @@ KEYFILES = [
 ]
 
 
+def upgraded(values, **status):
+    """What the chart compares with: made with these values, and done with it."""
+    there = copy.deepcopy([document for document in helm.render("mongodb", values) if document["kind"] in ("StatefulSet", "ConfigMap")])
+    for document in there:
+        if document["kind"] == "StatefulSet":
+            document["metadata"]["generation"] = FINISHED["observedGeneration"]
+            document["status"] = {**FINISHED, "updatedReplicas": document["spec"]["replicas"], **status}
+    return there
+
+
 class Upgrades(unittest.TestCase):
     def test_an_upgrade_that_cannot_be_is_refused_before_anything_is_done(self):
         for before, now, sentence in UPGRADES:
             with self.subTest(before=before, now=now):
-                there = [document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")]
-                done = helm.beside(there, "mongodb", now)
+                done = helm.beside(upgraded(before), "mongodb", now)
                 self.assertEqual(done.returncode, 1 if sentence else 0, done.stderr)
                 if sentence:
                     self.assertIn(sentence, done.stderr)
+
+    def test_the_next_step_waits_for_the_members_of_the_one_before(self):
+        for before, now, sentence in DURING:
+            for status, unfinished in ROLLOUTS:
+                with self.subTest(before=before, now=now, status=status):
+                    done = helm.beside(upgraded(before, **status), "mongodb", now)
+                    self.assertEqual(done.returncode, 1 if sentence and unfinished else 0, done.stderr)
+                    if sentence and unfinished:
+                        self.assertIn(sentence, done.stderr)
+
+    def test_members_of_an_earlier_chart_are_as_far_as_known_not_those_of_now(self):
+        there = upgraded({"replicaCount": 5})
+        del helm.find(there, "StatefulSet/r-mongodb")["metadata"]["annotations"]
+        done = helm.beside(there, "mongodb", {"replicaCount": 3})
+        self.assertIn("lower replicaCount alone then", done.stderr)
+
+    def test_a_set_of_another_release_is_no_concern_of_this_one(self):
+        other = [document for document in helm.render("mongodb", release="s") if document["kind"] in ("StatefulSet", "ConfigMap")]
+        done = helm.beside([*other, {"kind": "StatefulSet", "metadata": {"name": "somebodys"}}], "mongodb", {})
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_members_that_run_keep_their_keyfile(self):
         for before, now, keyfiles, sentence in KEYFILES:
             for running in (True, False):
                 with self.subTest(before=before, now=now, keyfiles=keyfiles, running=running):
-                    there = copy.deepcopy([document for document in helm.render("mongodb", before) if document["kind"] in ("StatefulSet", "ConfigMap")])
+                    there = upgraded(before)
                     if not running:
                         helm.find(there, "StatefulSet/r-mongodb")["spec"]["replicas"] = 0
                     for name, keyfile in keyfiles.items():

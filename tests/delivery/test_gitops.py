@@ -2,6 +2,7 @@
 
 import copy
 import fnmatch
+import ipaddress
 import json
 import os
 import pathlib
@@ -248,9 +249,24 @@ class Rendered(unittest.TestCase):
         """Those of charts/values are to be replaced; an environment replaces them all."""
         for provider, application, text in self.leaves():
             if provider == "eks":
-                found = re.findall(r"\b(ACCOUNT|REGION|BUCKET|TENANT|CLIENT-ID|ENVIRONMENT|REGISTRY)\b", text)
+                found = re.findall(r"\b(ACCOUNT|REGION|BUCKET|TENANT|CLIENT-ID|ENVIRONMENT|REGISTRY|PUBLIC-SUBNET|GATEWAY-SUBNET)\b", text)
                 with self.subTest(application=application["metadata"]["name"]):
                     self.assertEqual([each for each in found if each != "ENVIRONMENT"], [])
+
+    def test_the_load_balancer_and_no_pod_may_call_the_api(self):
+        """Its health checks come from its own subnets; from those of nodes and pods anybody could say to be a client."""
+        for name in promote.ORDER:
+            provider = json.loads((ROOT / f"gitops/environments/{name}/environment.json").read_text())["provider"]
+            with self.subTest(name, provider=provider):
+                policy = next(each for each in documents(self.named(f"{name}-shop-api", provider)[2]) if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "shop-orders-api")
+                (callers,) = [rule["from"] for rule in policy["spec"]["ingress"] if rule["ports"] == [{"port": 3000, "protocol": "TCP"}]]
+                self.assertEqual([each["ipBlock"]["cidr"] for each in callers if "ipBlock" in each], load_balancers(provider, name))
+                self.assertEqual([each for each in callers if "namespaceSelector" in each], [])
+
+    def test_the_page_for_aks_names_the_ranges_of_the_gateways(self):
+        page = (ROOT / "docs/install-aks.md").read_text()
+        for name in promote.ORDER:
+            self.assertIn(f"`{load_balancers('aks', name)[0]}` in {name}", page)
 
     def test_tenants_have_archives_of_their_own(self):
         urls = [each["spec"]["source"]["helm"]["valuesObject"]["archive"] for provider, each, _ in self.found if provider == "eks" and "source" in each["spec"]]
@@ -269,6 +285,20 @@ class Rendered(unittest.TestCase):
         self.assertEqual(images("prod-shop-database"), images("staging-shop-database"))
         revisions = {self.named(f"{name}-shop-database")[1]["spec"]["sources"][0]["targetRevision"] for name in promote.ORDER}
         self.assertEqual(revisions, {RELEASE["revision"]})
+
+
+def load_balancers(provider, environment):
+    """Where the load balancers of an environment are, by its file and by the plan of ranges that Terraform follows."""
+    terraform = ROOT / "terraform"
+    cloud = {"eks": "aws", "aks": "azure"}[provider]
+    (values,) = documents((terraform / f"environments/{cloud}/{environment}/environment.yaml").read_text())
+    bits, first = re.search(r"\bpublic +=.*cidrsubnet\(var\.cidr, (\d+), (\d+) \+ zone\)", (terraform / "modules/pure/cidr-plan/main.tf").read_text()).groups()
+    subnets = list(ipaddress.ip_network(values["network"]["cidr"]).subnets(int(bits)))
+    if cloud == "azure":
+        # Subnets of Azure span zones.
+        assert re.search(r"gateway += module\.cidr_plan\.public\[0\]", (terraform / "environments/azure/layers/network/main.tf").read_text())
+        return [str(subnets[int(first)])]
+    return [str(subnets[int(first) + zone]) for zone in range(len(values["network"]["zones"]))]
 
 
 def refusal(project, application, manifest):

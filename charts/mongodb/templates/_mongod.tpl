@@ -1,4 +1,7 @@
-{{- /* mongod.conf: what the values say, then `mongod.extraConfig` over it. */ -}}
+{{- /*
+mongod.conf: what the values say, then `mongod.extraConfig` over it. Nobody needs the localhost exception, by which whoever may forward a
+port could be first to make a user: the members' containers sign in as members from the beginning.
+*/ -}}
 {{- define "mongodb.conf" -}}
 {{- $mongod := .Values.mongod -}}
 {{- $config := dict
@@ -11,7 +14,7 @@
     "net" (dict "port" 27017 "bindIpAll" true "maxIncomingConnections" $mongod.maxIncomingConnections)
     "security" (dict "authorization" "enabled")
     "operationProfiling" (dict "slowOpThresholdMs" $mongod.slowOpThresholdMs "slowOpSampleRate" $mongod.slowOpSampleRate)
-    "setParameter" (dict "transactionLifetimeLimitSeconds" $mongod.transactionLifetimeLimitSeconds)
+    "setParameter" (dict "enableLocalhostAuthBypass" false "transactionLifetimeLimitSeconds" $mongod.transactionLifetimeLimitSeconds)
 -}}
 {{- if ne .Values.auth.clusterAuthMode "keyFile" -}}
 {{- $_ := set $config.security "clusterAuthMode" .Values.auth.clusterAuthMode -}}

@@ -6,6 +6,25 @@ and the first installation, find nothing to compare with.
 {{- $fullname := include "mongodb.fullname" . -}}
 {{- $set := lookup "apps/v1" "StatefulSet" .Release.Namespace $fullname -}}
 {{- $config := lookup "v1" "ConfigMap" .Release.Namespace $fullname -}}
+{{- if not $set -}}
+{{- $ours := include "mongodb.selectorLabels" . | fromYaml -}}
+{{- range (lookup "apps/v1" "StatefulSet" .Release.Namespace "").items -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- if eq (merge (dict) $ours $labels | toJson) (toJson $labels) -}}
+{{- fail (printf "mongodb: the set would be called `%s`, but that of this release is `%s`, and a new one without data would take its place: set fullnameOverride=%s, or restore into another release" $fullname .metadata.name .metadata.name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- /* As the members' containers were told it. */ -}}
+{{- $host := printf "%s-{ordinal}.%s.%s.svc." $fullname (include "mongodb.headless" .) .Release.Namespace -}}
+{{- range (((($set).spec).template).spec).initContainers -}}
+{{- range .args -}}
+{{- $domain := . | trimPrefix $host | trimSuffix ":27017" -}}
+{{- if and (hasPrefix $host .) (ne $domain $.Values.clusterDomain) -}}
+{{- fail (printf "mongodb: clusterDomain is `%s`, but the members of %s know each other under `%s`, and would not find each other: set clusterDomain=%s, or restore into another release" $.Values.clusterDomain $fullname $domain $domain) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with (($set).spec).volumeClaimTemplates -}}
 {{- $claim := (index . 0).spec -}}
 {{- $values := $.Values.persistence -}}
@@ -21,6 +40,15 @@ and the first installation, find nothing to compare with.
 {{- if and $replicas (lt (int .Values.replicaCount) $majority) -}}
 {{- fail (printf "mongodb: replicaCount would go from %d to %d, and those that stay are no majority and would have no primary any more: set replicaCount to %d or more; for fewer members restore the archive into another release, with mode=recovery and replicaCount=%d" $replicas (int .Values.replicaCount) (ternary $majority (add1 $majority | int) (eq (mod $majority 2) 1)) (int .Values.replicaCount)) -}}
 {{- end -}}
+{{- /* Those that are too many are stopped in the same moment as the first one that is restarted: of five members two would be left. */ -}}
+{{- if lt (int .Values.replicaCount) $replicas -}}
+{{- if include "mongodb.isRestarting" . -}}
+{{- fail (printf "mongodb: replicaCount would go from %d to %d, but members of %s are still restarted for an earlier upgrade, and Kubernetes would stop one more at the same time, which is the majority: wait until `kubectl --namespace %s rollout status statefulset %s` ends, and upgrade then" $replicas (int .Values.replicaCount) $fullname .Release.Namespace $fullname) -}}
+{{- end -}}
+{{- if ne (get ($set.metadata.annotations | default dict) "tidemark/pod-template") (include "mongodb.podChecksum" .) -}}
+{{- fail (printf "mongodb: replicaCount would go from %d to %d and what the pods are made of would change, too, and Kubernetes would stop one more at the same time, which is the majority: upgrade with replicaCount=%d first, wait for it, and lower replicaCount alone then" $replicas (int .Values.replicaCount) $replicas) -}}
+{{- end -}}
+{{- end -}}
 {{- with (($config).data) -}}
 {{- $conf := index . "mongod.conf" | fromYaml -}}
 {{- if ne $conf.replication.replSetName $.Values.replicaSetName -}}
@@ -29,9 +57,9 @@ and the first installation, find nothing to compare with.
 {{- /* A member alone has nobody to understand. */ -}}
 {{- if gt (int $.Values.replicaCount) 1 -}}
 {{- $tls := list "disabled" "allowTLS" "preferTLS" "requireTLS" -}}
-{{- include "mongodb.refuseJump" (list "tls.mode" $tls ((($conf.net).tls).mode | default "disabled") (ternary $.Values.tls.mode "disabled" $.Values.tls.enabled)) -}}
+{{- include "mongodb.refuseJump" (list $ "tls.mode" $tls ((($conf.net).tls).mode | default "disabled") (ternary $.Values.tls.mode "disabled" $.Values.tls.enabled)) -}}
 {{- $auth := list "keyFile" "sendKeyFile" "sendX509" "x509" -}}
-{{- include "mongodb.refuseJump" (list "auth.clusterAuthMode" $auth ($conf.security.clusterAuthMode | default "keyFile") $.Values.auth.clusterAuthMode) -}}
+{{- include "mongodb.refuseJump" (list $ "auth.clusterAuthMode" $auth ($conf.security.clusterAuthMode | default "keyFile") $.Values.auth.clusterAuthMode) -}}
 {{- end -}}
 {{- end -}}
 {{- /* Members that run have a keyfile. While none does, or one alone, it may become another. */ -}}
@@ -67,13 +95,28 @@ and the first installation, find nothing to compare with.
 {{- end -}}
 {{- end -}}
 
-{{- /* One step at a time, since members of the step before and of the step after have to understand each other: (list NAME STEPS BEFORE NOW). */ -}}
+{{- /*
+One step at a time, since members of the step before and of the step after have to understand each other, and the step before is over when
+no member is left of the one before that: (list $ NAME STEPS BEFORE NOW).
+*/ -}}
 {{- define "mongodb.refuseJump" -}}
-{{- $name := index . 0 -}}{{- $before := index . 2 -}}{{- $now := index . 3 -}}
+{{- $root := index . 0 -}}{{- $name := index . 1 -}}{{- $before := index . 3 -}}{{- $now := index . 4 -}}
 {{- $at := dict -}}
-{{- range $number, $step := index . 1 -}}{{- $_ := set $at $step $number -}}{{- end -}}
+{{- range $number, $step := index . 2 -}}{{- $_ := set $at $step $number -}}{{- end -}}
 {{- $from := get $at $before | int -}}{{- $to := get $at $now | int -}}
 {{- if gt (sub (max $from $to) (min $from $to)) 1 -}}
-{{- fail (printf "mongodb: %s would go from %s to %s, and members that are restarted first could not talk to the others: upgrade to %s first, and wait for it" $name $before $now (index (index . 1) (ternary (add1 $from) (sub $from 1) (gt $to $from) | int))) -}}
+{{- fail (printf "mongodb: %s would go from %s to %s, and members that are restarted first could not talk to the others: upgrade to %s first, and wait for it" $name $before $now (index (index . 2) (ternary (add1 $from) (sub $from 1) (gt $to $from) | int))) -}}
+{{- end -}}
+{{- if and (ne $from $to) (include "mongodb.isRestarting" $root) -}}
+{{- $fullname := include "mongodb.fullname" $root -}}
+{{- fail (printf "mongodb: %s would go from %s to %s, but members of %s are still restarted for an earlier upgrade, and could not talk to those of the next: wait until `kubectl --namespace %s rollout status statefulset %s` ends and upgrade then, or take the earlier one back with `helm rollback`" $name $before $now $fullname $root.Release.Namespace $fullname) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Not empty while members are there that an upgrade has not reached yet, or is at. A controller that has not looked since says what was before. */ -}}
+{{- define "mongodb.isRestarting" -}}
+{{- with lookup "apps/v1" "StatefulSet" .Release.Namespace (include "mongodb.fullname" .) -}}
+{{- $status := .status | default dict -}}
+{{- if or (ne (toString $status.currentRevision) (toString $status.updateRevision)) (lt (int $status.updatedReplicas) (int .spec.replicas)) (lt (int $status.observedGeneration) (int .metadata.generation)) -}}true{{- end -}}
 {{- end -}}
 {{- end -}}

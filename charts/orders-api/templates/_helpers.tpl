@@ -72,6 +72,22 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
+{{- /*
+With an autoscaler: as many as there are, since any other number would undo its work at each upgrade, and none would be 1 for Kubernetes
+when the upgrade before had one. Rendered without a cluster there is none, or a GitOps tool would bring it back to that all the time.
+*/ -}}
+{{- define "orders-api.replicas" -}}
+{{- $scaling := .Values.autoscaling -}}
+{{- if not $scaling.enabled -}}
+{{- .Values.replicaCount -}}
+{{- else -}}
+{{- $there := lookup "apps/v1" "Deployment" .Release.Namespace (include "orders-api.fullname" .) -}}
+{{- if or $there (lookup "v1" "ServiceAccount" .Release.Namespace "default") (lookup "v1" "Namespace" "" "default") -}}
+{{- max (int $scaling.minReplicas) (min (int $scaling.maxReplicas) (int (($there).spec).replicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "orders-api.topologySpread" -}}
 {{- if .Values.topologySpread.enabled }}
 topologySpreadConstraints:
@@ -119,6 +135,13 @@ topologySpreadConstraints:
 {{- end -}}
 {{- if and $values.httpRoute.rateLimit.enabled (not $values.httpRoute.enabled) -}}
 {{- fail "orders-api: httpRoute.rateLimit.enabled limits a route that is not there: set httpRoute.enabled=true, or use edge.rate or a rule of your ingress" -}}
+{{- end -}}
+{{- /* A number of proxies is right when nobody but the last of them can connect. */ -}}
+{{- $exposed := ternary "service.type" "" (and $values.edge.enabled (ne $values.service.type "ClusterIP")) -}}
+{{- if $values.httpRoute.enabled }}{{- $exposed = "httpRoute.enabled" -}}{{- end -}}
+{{- if $values.ingress.enabled }}{{- $exposed = "ingress.enabled" -}}{{- end -}}
+{{- if and $exposed $values.networkPolicy.enabled (not $values.networkPolicy.from) (eq (toString $values.trustProxy) "") -}}
+{{- fail (printf "orders-api: %s lets everybody connect to the API while networkPolicy.from is empty, and it would believe whatever address a pod gives in X-Forwarded-For, so that no limit holds: set networkPolicy.from to the ingress controller, the gateway or the subnets of the load balancer, or trustProxy to the addresses of the proxies" $exposed) -}}
 {{- end -}}
 {{- if ge (int $values.drainSeconds) (int $values.terminationGracePeriodSeconds) -}}
 {{- fail (printf "orders-api: drainSeconds is %d, and terminationGracePeriodSeconds (%d) leaves no time to finish requests: raise terminationGracePeriodSeconds" (int $values.drainSeconds) (int $values.terminationGracePeriodSeconds)) -}}

@@ -6,9 +6,10 @@ DEPLOYMENT = "Deployment/r-orders-api spec/template/spec"
 API = f"{DEPLOYMENT}/containers/[api]"
 EDGE = "Deployment/r-orders-api-edge spec/template/spec/containers/[nginx]"
 WITH_EDGE = {"edge": {"enabled": True}}
-INGRESS = {"ingress": {"enabled": True}}
-ROUTE = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}
-LIMITED = {"httpRoute": {**ROUTE["httpRoute"], "rateLimit": {"enabled": True}}}
+FROM = {"networkPolicy": {"from": [PEER]}}
+INGRESS = {"ingress": {"enabled": True}, **FROM}
+ROUTE = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}, **FROM}
+LIMITED = {"httpRoute": {**ROUTE["httpRoute"], "rateLimit": {"enabled": True}}, **FROM}
 HPA = {"autoscaling": {"enabled": True}}
 ORDERS_API = [
     ("fullnameOverride", "api", "Deployment/api", True),
@@ -37,13 +38,13 @@ ORDERS_API = [
     ("service.type", "LoadBalancer", "Service/r-orders-api spec/type", "LoadBalancer"),
     ("service.port", 8080, "Service/r-orders-api spec/ports/[0]/port", 8080),
     ("service.annotations", {"a": "b"}, "Service/r-orders-api metadata/annotations/a", "b"),
-    ("ingress.enabled", True, "Ingress/r-orders-api", True),
+    ("ingress.enabled", True, "Ingress/r-orders-api", True, FROM),
     ("ingress.className", "alb", "Ingress/r-orders-api spec/ingressClassName", "alb", INGRESS),
     ("ingress.annotations", {"a": "b"}, "Ingress/r-orders-api metadata/annotations/a", "b", INGRESS),
     ("ingress.host", "api.example", "Ingress/r-orders-api spec/rules/[0]/host", "api.example", INGRESS),
     ("ingress.path", "/v1", "Ingress/r-orders-api spec/rules/[0]/http/paths/[0]/path", "/v1", INGRESS),
     ("ingress.tlsSecret", "cert", "Ingress/r-orders-api spec/tls/[0]/secretName", "cert", INGRESS),
-    ("httpRoute.enabled", True, "HTTPRoute/r-orders-api", True, {"httpRoute": {"parentRefs": [{"name": "public"}]}}),
+    ("httpRoute.enabled", True, "HTTPRoute/r-orders-api", True, {"httpRoute": {"parentRefs": [{"name": "public"}]}, **FROM}),
     ("httpRoute.parentRefs", [{"name": "other"}], "HTTPRoute/r-orders-api spec/parentRefs", [{"name": "other"}], ROUTE),
     ("httpRoute.hostnames", ["api.example"], "HTTPRoute/r-orders-api spec/hostnames", ["api.example"], ROUTE),
     ("httpRoute.rateLimit.enabled", True, "BackendTrafficPolicy/r-orders-api", True, ROUTE),

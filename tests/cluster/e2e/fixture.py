@@ -71,6 +71,21 @@ class Kubernetes:
             process.wait(10)
             process.stdout.close()
 
+    @contextmanager
+    def watch(self, kind: str, name: str, path: str):
+        """What is at this JSON path, at each change of the object; filled when the block ends."""
+        seen: list[str] = []
+        process = subprocess.Popen(["kubectl", "--namespace", self.namespace, "get", kind, name, "--watch", f'--output=jsonpath={{{path}}}{{"\\n"}}'],
+                                   stdout=subprocess.PIPE, text=True)
+        try:
+            seen.append(process.stdout.readline().strip())
+            yield seen
+        finally:
+            process.terminate()
+            seen += process.stdout.read().split()
+            process.wait(10)
+            process.stdout.close()
+
     def report(self) -> str:
         """What explains a failure: pods, events, and the last words of containers that are not ready."""
         texts = [self.kubectl(*command.split(), check=False).stdout for command in (

@@ -175,9 +175,17 @@ class Life(ProductTest):
         self.eventually(counted, 60, "the metric of the API's collection")
 
     def test_10_the_api_is_scaled(self):
+        self.outside()
+        self.product.upgrade("--set=mongodb.mongod.slowOpThresholdMs=0")
         self.cluster.kubectl("scale", f"deployment/{API}", "--replicas=3")
         self.cluster.kubectl("rollout", "status", f"deployment/{API}", "--timeout=90s", timeout=100)
-        self.product.upgrade("--set=mongodb.mongod.slowOpThresholdMs=0", "--set=orders-api.autoscaling.enabled=true", "--set=orders-api.autoscaling.minReplicas=2")
+        with self.cluster.watch("deployment", API, ".spec.replicas") as wanted, Ledger(self.product.edge(), pause=0.2) as ledger:
+            ledger.wait_for(10)
+            self.product.upgrade("--set=mongodb.mongod.slowOpThresholdMs=0", "--set=orders-api.autoscaling.enabled=true", "--set=orders-api.autoscaling.minReplicas=2")
+            ledger.wait_for(10)
+        # One pod alone serves well until it does not.
+        self.assertGreaterEqual(min(int(number) for number in wanted), 2, wanted)
+        self.assertEqual(ledger.failures, [])
 
         def measured() -> bool:
             metrics = self.cluster.get("horizontalpodautoscaler", API)["status"].get("currentMetrics") or []
