@@ -11,6 +11,9 @@ import { explain } from './database-errors.js';
 const OPERATION_LIMIT_MS = 5000;
 const SOCKET_TIMEOUT_MS = 8000;
 const SERVER_SELECTION_TIMEOUT_MS = 5000;
+// A pod that was restarted has another address, and nobody answers at the old one. Whoever is still waiting there (30 seconds by default)
+// does not see that the member has become primary, so it is twice in one selection that the name is looked up anew.
+const CONNECT_TIMEOUT_MS = 2000;
 const PING_TIMEOUT_MS = 1000;
 const PREPARE_RETRY_MS = 1000;
 // Indexes are asked for again: whoever drops the collection below a running service takes the unique index with it.
@@ -33,6 +36,7 @@ export class Database {
       driverInfo: { name: 'orders-api', version },
       maxPoolSize: config.maxPoolSize,
       serverSelectionTimeoutMS: SERVER_SELECTION_TIMEOUT_MS,
+      connectTimeoutMS: CONNECT_TIMEOUT_MS,
       socketTimeoutMS: SOCKET_TIMEOUT_MS,
       retryWrites: true,
       retryReads: true,

@@ -1,6 +1,8 @@
 // Three members under load: the primary steps down, the primary is killed. What was acknowledged is there afterwards.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
 import { eventually } from './support/processes.js';
@@ -99,5 +101,32 @@ describe('elections', () => {
     });
     await check(ledger);
     t.diagnostic(`${ledger.acknowledged.size} orders acknowledged, ${ledger.failures.length} of ${ledger.requests} requests had to be repeated`);
+  });
+
+  test('a member that comes back while the service still waits at its old address is found within one request', async () => {
+    const victim = (await set.primary() + 1) % 3;
+    await set.kill(victim);
+    // As an address that belongs to nobody any more: whoever connects is never answered.
+    const sockets = new Set();
+    const silent = createServer();
+    const isWaiting = new Promise((resolve) => {
+      silent.on('connection', (socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {}).on('data', (data) => { if (data.includes('orders-api')) resolve(); });
+      });
+    });
+    try {
+      await once(silent.listen(set.members[victim].port, '127.0.0.1'), 'listening');
+      await isWaiting;
+      silent.close();
+      set.run(victim);
+      await eventually('the member', () => set.command(victim, { hello: 1 }).then(({ secondary }) => secondary));
+      await eventually('it to be primary', () => set.command(victim, { replSetStepUp: 1 }).then(({ ok }) => ok));
+      const response = await service.request('POST', '/v1/orders', { body: newOrder() });
+      assert.equal(response.status, 201, await response.text());
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    }
   });
 });

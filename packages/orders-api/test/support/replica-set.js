@@ -46,6 +46,8 @@ export class ReplicaSet {
       mkdirSync(this.members[index].data);
       this.run(index);
     }
+    // Initiation wants an answer of all at once.
+    for (const index of this.members.keys()) await eventually(`member ${index}`, () => this.command(index, { hello: 1 }));
     const admin = new MongoClient(this.memberUri(0), { serverSelectionTimeoutMS: 60_000 });
     this.admin = admin;
     await admin.db('admin').command({
@@ -87,16 +89,23 @@ export class ReplicaSet {
   /** The index of the primary by what the members say, or -1. */
   async primary() {
     for (let index = 0; index < this.members.length; index += 1) {
-      const client = new MongoClient(this.memberUri(index), { serverSelectionTimeoutMS: 500 });
       try {
-        if ((await client.db('admin').command({ hello: 1 })).isWritablePrimary) return index;
+        if ((await this.command(index, { hello: 1 })).isWritablePrimary) return index;
       } catch {
         // Dead, or not up yet: not the primary.
-      } finally {
-        await client.close();
       }
     }
     return -1;
+  }
+
+  /** What one member answers now. */
+  async command(index, command) {
+    const client = new MongoClient(this.memberUri(index), { serverSelectionTimeoutMS: 500 });
+    try {
+      return await client.db('admin').command(command);
+    } finally {
+      await client.close();
+    }
   }
 
   async stepDown() {
