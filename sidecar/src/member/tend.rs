@@ -139,11 +139,12 @@ impl Tender {
     }
 
     async fn look_and_act(&mut self) -> Result<Round> {
-        let server = self.local().await?;
+        let mut server = self.local().await?;
         let role = server.hello().await?.role;
         if self.certificates.keep(&server, &self.config.certificates, &mut self.said).await {
-            // It was opened with what the files held before.
+            // It was opened with what the files held before. At once, while they are known to be good.
             self.local = None;
+            server = self.local().await?;
         }
         match role {
             Role::Uninitiated => self.before_initiation(&server).await,

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import re
 import subprocess
 import time
 import urllib.request
@@ -11,7 +12,7 @@ from harness.settings import REPOSITORY
 
 from . import store, target
 from .fixture import ClusterTest, Kubernetes, namespace
-from .ledger import Api
+from .ledger import Api, Ledger
 
 RELEASE = "shop"
 DATABASE = f"{RELEASE}-mongodb"
@@ -111,6 +112,14 @@ class ProductTest(ClusterTest):
     store: Kubernetes
     more_values: tuple[str, ...] = ()
     seconds_to_install = 0.0
+
+    def no_request_failed(self, ledger: Ledger) -> None:
+        """With what the API says of each that did."""
+        if ledger.failures:
+            logs = self.cluster.kubectl("logs", "--selector=app.kubernetes.io/name=orders-api", "--prefix", "--tail=-1", "--max-log-requests=20", check=False).stdout
+            failed = set(re.findall(r'"requestId": "([0-9a-f-]+)"', "\n".join(ledger.failures)))
+            said = [line for line in logs.splitlines() if any(request in line for request in failed)]
+            self.fail("\n".join([*ledger.failures, *said]))
 
     @classmethod
     def prepare(cls) -> None:

@@ -79,7 +79,7 @@ class Certificates(ProductTest):
                 self.step(f"--set=mongodb.auth.clusterAuthMode={mode}")
             ledger.wait_for(10)
         self.figure(f"seven upgrades from no TLS to x509: {len(ledger.acknowledged)} orders, {len(ledger.failures)} failed")
-        self.assertEqual(ledger.failures, [])
+        self.no_request_failed(ledger)
         self.assertEqual(ledger.missing(), [])
         # It was the last one to be started.
         self.eventually(self.mechanisms, 60, "another member that signs in")
