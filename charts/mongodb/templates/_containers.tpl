@@ -152,9 +152,15 @@ so each has nothing but the liveness of its own process.
     {{- with include "mongodb.tlsMount" . | trim }}{{ . | nindent 4 }}{{ end }}
 {{- end -}}
 
-{{- /* A compiled probe: a shell of MongoDB takes seconds under load, and the kubelet would kill what is only busy. */ -}}
+{{- /*
+A compiled probe: a shell of MongoDB takes seconds under load, and the kubelet would kill what is only busy. A StatefulSet with parallel
+management ignores its own minReadySeconds (kubernetes/kubernetes#119234), so readiness takes that long.
+*/ -}}
 {{- define "mongodb.probe" -}}
 {{- $probe := get (index . 0).Values.probes (index . 1) -}}
+{{- if eq (index . 1) "readiness" -}}
+{{- $probe = merge (dict) $probe (dict "successThreshold" (add1 (ceil (divf (index . 0).Values.minReadySeconds $probe.periodSeconds) | int))) -}}
+{{- end -}}
 exec:
   command: [/opt/tidemark/sidecar, member, probe, {{ index . 1 }}, --timeout, {{ max 1 (sub (int $probe.timeoutSeconds) 2) }}s]
 {{ toYaml $probe }}
