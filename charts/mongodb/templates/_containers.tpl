@@ -159,7 +159,9 @@ management ignores its own minReadySeconds (kubernetes/kubernetes#119234), so re
 {{- define "mongodb.probe" -}}
 {{- $probe := get (index . 0).Values.probes (index . 1) -}}
 {{- if eq (index . 1) "readiness" -}}
-{{- $probe = merge (dict) $probe (dict "successThreshold" (add1 (ceil (divf (index . 0).Values.minReadySeconds $probe.periodSeconds) | int))) -}}
+{{- /* A set that is made for a restore has no clients yet, and the Job looks for it. */ -}}
+{{- $seconds := ternary 0 (index . 0).Values.minReadySeconds (eq (index . 0).Values.mode "recovery") -}}
+{{- $probe = merge (dict) $probe (dict "successThreshold" (add1 (ceil (divf $seconds $probe.periodSeconds) | int))) -}}
 {{- end -}}
 exec:
   command: [/opt/tidemark/sidecar, member, probe, {{ index . 1 }}, --timeout, {{ max 1 (sub (int $probe.timeoutSeconds) 2) }}s]

@@ -25,7 +25,13 @@ impl Certificates {
             Ok(present) => present,
             Err(problem) => {
                 if said.is_news("certificates", &problem) {
-                    tracing::warn!(event = "certificates_unreadable", problem, "certificates are left as they are");
+                    let next = "give the files that mongod was started with to --certificates, readable for this user";
+                    tracing::warn!(
+                        event = "certificates_unreadable",
+                        problem,
+                        next,
+                        "certificates are left as they are"
+                    );
                 }
                 return false;
             }

@@ -13,7 +13,6 @@ use crate::error::Result;
 /// What is known of passwords: kept in memory only.
 pub struct UsersKeeper {
     tried: HashMap<String, Tried>,
-    mark: RestoreMark,
 }
 
 /// A password, the credentials that it was tried against, and what came of it.
@@ -25,13 +24,12 @@ struct Tried {
 
 impl UsersKeeper {
     pub fn new() -> Self {
-        Self { tried: HashMap::new(), mark: RestoreMark::None }
+        Self { tried: HashMap::new() }
     }
 
     /// Another primary may change anything.
     pub fn forget(&mut self) {
         self.tried.clear();
-        self.mark = RestoreMark::None;
     }
 
     /// Whether there is nothing left to do or to wait for. One step for each user; a user that fails holds up no other.
@@ -55,12 +53,11 @@ impl UsersKeeper {
         said.forget("users");
         // Also outside of recovery: a set that is given its ordinary values in the middle of a restore is half a database.
         // And each time: the set may be emptied and restored into again.
-        if wanted.iter().any(|user| user.after_restore) {
-            self.mark = server.restore_mark().await?;
-        }
+        let has_gate = wanted.iter().any(|user| user.after_restore);
+        let mark = if has_gate { server.restore_mark().await? } else { RestoreMark::None };
         let (mut settled, mut failed) = (true, None);
         for user in &wanted {
-            match self.keep_one(server, user, gate(config.mode, user.after_restore, self.mark), said).await {
+            match self.keep_one(server, user, gate(config.mode, user.after_restore, mark), said).await {
                 Ok(is_settled) => settled &= is_settled,
                 Err(error) => failed = Some(error),
             }

@@ -183,6 +183,7 @@ MONGODB = [
     ("minReadySeconds", 9, f"{MONGOD}/readinessProbe/successThreshold", 2),
     ("minReadySeconds", 31, f"{MONGOD}/readinessProbe/successThreshold", 5),
     ("minReadySeconds", 0, f"{MONGOD}/readinessProbe/successThreshold", 1),
+    ("mode", "recovery", f"{MONGOD}/readinessProbe/successThreshold", 1, {"recovery": {"to": "latest"}}),
     ("probes.startup.failureThreshold", 9, f"{MONGOD}/startupProbe/failureThreshold", 9),
     ("probes.liveness.periodSeconds", 9, f"{MONGOD}/livenessProbe/periodSeconds", 9),
     ("probes.readiness.timeoutSeconds", 9, f"{MONGOD}/readinessProbe/exec/command/[5]", "7s"),

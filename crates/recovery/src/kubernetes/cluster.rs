@@ -128,8 +128,9 @@ impl Cluster {
             return Ok(());
         }
         let refuse = |cause: String| {
-            Err(Failure { kind: FailureKind::Unsafe, ..self.failure("the namespace is not fresh", cause) }
-                .then("a root that makes a namespace for each run, or another --release; nothing was changed"))
+            Err(Failure { kind: FailureKind::Unsafe, ..self.failure("the namespace is not fresh", cause) }.then(
+                "a root that makes a namespace for each run; nothing was installed, and what is there was not touched",
+            ))
         };
         match self.helm(["status", &self.at.release].map(OsString::from)).await {
             Ok(_) => return refuse(format!("release {} is there already", self.at.release)),

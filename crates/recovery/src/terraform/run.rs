@@ -268,7 +268,14 @@ impl TerraformRun {
     /// Another target than before.
     pub fn settle(&mut self, requested: &str, recovery: Recovery) -> Result<Recovery> {
         match &self.record.asked {
-            Some(asked) if asked.requested == requested => Ok(asked.recovery.clone()),
+            Some(asked) if asked.requested == requested => {
+                if asked.recovery != recovery {
+                    let first = &asked.recovery;
+                    self.progress
+                        .note(&format!("goes on as it was begun: to {}, snapshot {}", first.to, first.snapshot));
+                }
+                Ok(asked.recovery.clone())
+            }
             Some(asked) => Err(Failure::new(FailureKind::Unsafe, "the run restores another moment")
                 .at(self.folder.path().display().to_string())
                 .because(format!("it was begun with --to {} ({})", asked.requested, asked.recovery.to))
