@@ -65,8 +65,10 @@ resource "terraform_data" "server" {
   }
 }
 
+# Nothing else ends while it is being made: what ends writes the whole state, with what has only begun.
 resource "terraform_data" "last" {
-  input = terraform_data.server.id
+  input      = terraform_data.server.id
+  depends_on = [terraform_data.schema_version, data.terraform_remote_state.port]
 
   provisioner "local-exec" {
     # The shell prints the variable as a careless script would.
