@@ -13,7 +13,7 @@ use axum::routing::get;
 use e2e::{Made, destination, made};
 use serde_json::{Value, json};
 
-use super::archived;
+use super::{archived, edit_arguments};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_terraform_had_begun_is_listed_when_the_rest_is_destroyed() -> Result<()> {
@@ -39,21 +39,60 @@ async fn what_a_killed_terraform_had_begun_is_listed_when_the_rest_is_destroyed(
     Ok(())
 }
 
-type Kept = Arc<Mutex<(bool, Option<Bytes>)>>;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_terraform_had_begun_stays_listed_when_the_restore_is_gone_on_with() -> Result<()> {
+    let (scenario, made) = (archived(10).await?, Made::new()?);
+    let to = ["--to", "latest"];
+    let mut restore = made.start(&made.arguments("restore", &scenario.archive, &["slow=20"], &to)?)?;
+    made.wait_until_said("terraform_data.last: Provisioning").await?;
+    made.kill_terraform("apply.tfplan")?;
+    let status = tokio::time::timeout(Duration::from_mins(1), restore.wait()).await??;
+    ensure!(status.code() == Some(1), "{status}: {}", made.said("stderr")?);
+    let stopped: Value = serde_json::from_str(&made.said("stdout")?)?;
+    ensure!(stopped["terraform"]["may_exist"] == json!(["terraform_data.last"]), "{stopped}");
+    // The next apply makes another one at the same address.
+    let run = stopped["terraform"]["run_dir"].as_str().context("a folder")?;
+    edit_arguments(run, "slow=20", "slow=0")?;
+    let mut resumed = made.on_root("restore", "mongod");
+    resumed
+        .extend(["--archive", &scenario.archive.url(), "--resume", run].iter().chain(&to).map(|&one| one.to_owned()));
+    let restored = made.ends(&resumed, 0).await?;
+    ensure!(restored["terraform"]["may_exist"] == json!(["terraform_data.last"]), "{restored}");
+    let cleaned = made.clean_up(&restored, 10).await?;
+    ensure!(cleaned["terraform"]["may_exist"] == json!(["terraform_data.last"]), "{cleaned}");
+    ensure!(made.left()?.is_empty(), "{:?}", made.left()?);
+    Ok(())
+}
 
-/// Where a state is kept: its address, and a switch for whether it takes another one.
-async fn keeper() -> Result<(String, Kept)> {
-    let kept = Kept::default();
+/// Where a state is kept: what it holds, and what goes wrong there.
+#[derive(Default)]
+struct Keeping {
+    state: Option<Bytes>,
+    takes_another: bool,
+    /// So many reads fail after a state was written.
+    fails_after_write: usize,
+    failing_reads: usize,
+}
+
+type Kept = Arc<Mutex<Keeping>>;
+
+/// Its address, and what it does.
+async fn keeper(keeping: Keeping) -> Result<(String, Kept)> {
+    let kept = Arc::new(Mutex::new(keeping));
     let read = async |State(kept): State<Kept>| {
-        let (_, state) = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        state.map_or((StatusCode::NOT_FOUND, Bytes::new()), |state| (StatusCode::OK, state))
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.failing_reads > 0 {
+            kept.failing_reads -= 1;
+            return (StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
+        }
+        kept.state.clone().map_or((StatusCode::NOT_FOUND, Bytes::new()), |state| (StatusCode::OK, state))
     };
     let write = async |State(kept): State<Kept>, state: Bytes| {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.0 {
+        if !kept.takes_another {
             return StatusCode::SERVICE_UNAVAILABLE;
         }
-        kept.1 = Some(state);
+        (kept.state, kept.failing_reads) = (Some(state), std::mem::take(&mut kept.fails_after_write));
         StatusCode::OK
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -63,16 +102,20 @@ async fn keeper() -> Result<(String, Kept)> {
     Ok((address, kept))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_state_that_could_not_be_written_is_kept_and_brought_there_by_the_clean_up() -> Result<()> {
-    let (scenario, made, (address, kept)) = (archived(10).await?, Made::new()?, keeper().await?);
+/// A drill on the root whose state is kept at `address`.
+fn kept_remotely(made: &Made, archive: &str, address: &str) -> Vec<String> {
     let mut drill = made.on_root("drill", "remote");
     let (folder, address) = (format!("folder={}", made.path("places").display()), format!("address={address}"));
-    let archive = scenario.archive.url();
     let more =
-        ["--archive", &archive, "--var", &folder, "--backend-config", &address, "--backend-config", "retry_max=0"];
+        ["--archive", archive, "--var", &folder, "--backend-config", &address, "--backend-config", "retry_max=0"];
     drill.extend(more.map(str::to_owned));
-    let failed = made.ends(&drill, 1).await?;
+    drill
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_could_not_be_written_is_kept_and_brought_there_by_the_clean_up() -> Result<()> {
+    let (scenario, made, (address, kept)) = (archived(10).await?, Made::new()?, keeper(Keeping::default()).await?);
+    let failed = made.ends(&kept_remotely(&made, &scenario.archive.url(), &address), 1).await?;
     ensure!(made.left()?.len() == 1, "Terraform made a place: {:?}", made.left()?);
     ensure!(failed["terraform"]["may_exist"] == json!(["terraform_data.place"]), "{failed}");
     ensure!(failed["report"]["clean_up"]["outcome"] == "failed" && failed["verdict"] == "FAIL", "{failed}");
@@ -84,13 +127,24 @@ async fn a_state_that_could_not_be_written_is_kept_and_brought_there_by_the_clea
     made.follow(command, 1).await?;
     ensure!(made.left()?.len() == 1 && unsaved.is_file(), "{:?}", made.left()?);
 
-    kept.lock().unwrap_or_else(PoisonError::into_inner).0 = true;
+    kept.lock().unwrap_or_else(PoisonError::into_inner).takes_another = true;
     let cleaned = made.follow(command, 0).await?;
     ensure!(made.left()?.is_empty(), "{:?}", made.left()?);
     ensure!(
         cleaned["terraform"]["may_exist"] == json!([]) && cleaned["terraform"]["phase"] == "destroyed",
         "{cleaned}"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_that_could_not_be_read_after_the_apply_is_read_before_anything_is_called_destroyed() -> Result<()> {
+    let (scenario, made) = (archived(10).await?, Made::new()?);
+    let (address, _kept) = keeper(Keeping { takes_another: true, fails_after_write: 1, ..Keeping::default() }).await?;
+    let failed = made.ends(&kept_remotely(&made, &scenario.archive.url(), &address), 1).await?;
+    ensure!(failed["verdict_reasons"].to_string().contains("terraform apply did not finish"), "{failed}");
+    ensure!(made.left()?.is_empty(), "{:?}: {failed}", made.left()?);
+    ensure!(failed["terraform"]["phase"] == "destroyed" && failed["terraform"]["created"] == 1, "{failed}");
     Ok(())
 }
 

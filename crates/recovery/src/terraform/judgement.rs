@@ -59,7 +59,8 @@ mod tests {
     fn run() -> RunRecord {
         let mut run = record(RunPhase::Applied);
         run.planned = ["t.own", "t.nameless"].map(str::to_owned).into();
-        run.adopt(&[resource("t.own", "1"), resource("t.nameless", "")], true);
+        run.apply_is_complete = true;
+        run.adopt(&[resource("t.own", "1"), resource("t.nameless", "")]);
         run
     }
 

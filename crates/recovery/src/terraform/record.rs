@@ -60,9 +60,12 @@ pub struct RunRecord {
     /// The last apply did not end in order, or nobody has seen how: what it began to make may not stand in the state.
     #[serde(default)]
     pub apply_is_open: bool,
-    /// The last apply has not been looked at since it was begun.
-    #[serde(default)]
+    /// What the last apply made has not been taken over from the state yet. A record that does not tell says so.
+    #[serde(default = "unseen")]
     pub apply_is_unseen: bool,
+    /// The last apply made all of its plan.
+    #[serde(default)]
+    pub apply_is_complete: bool,
     /// Where its words begin in `apply.log`, in bytes.
     #[serde(default)]
     pub apply_log_start: u64,
@@ -74,9 +77,12 @@ pub struct RunRecord {
     /// Addresses that an apply of this run was to make.
     #[serde(default)]
     pub planned: BTreeSet<String>,
-    /// Of those, what Terraform said that it began to make.
+    /// Of those, what Terraform said that it began to make in the last apply.
     #[serde(default)]
     pub begun: BTreeSet<String>,
+    /// What an apply before that may have made and the state did not hold: a second one of the same address may stand there now.
+    #[serde(default)]
+    pub lost: BTreeSet<String>,
     /// Addresses that a destroy of this run was to remove: gone when the state has them no more.
     #[serde(default)]
     pub to_destroy: BTreeSet<String>,
@@ -89,6 +95,10 @@ pub struct RunRecord {
     /// What it did make, by address.
     #[serde(default)]
     pub created: BTreeMap<String, Created>,
+}
+
+const fn unseen() -> bool {
+    true
 }
 
 /// A restore in a cluster, as it was asked for first.
@@ -117,13 +127,14 @@ impl RunRecord {
     }
 
     /// Takes over what an apply of this run left in the state, and gives what is somebody else's. The state was empty before the first apply (that
-    /// is checked). What stands at an address that was planned is what the apply made if it made all of the plan (`is_complete`); of any other apply
-    /// it is what it said that it began: one that was refused (the plan is stale, the state is locked) has made nothing, and what stands there is what
-    /// somebody made with the same root.
-    pub fn adopt(&mut self, found: &[Resource], is_complete: bool) -> Vec<Resource> {
+    /// is checked). What stands at an address that was planned is what the apply made if it made all of the plan; of any other apply it is what it said
+    /// that it began: one that was refused (the plan is stale, the state is locked) has made nothing, and what stands there is what somebody made with
+    /// the same root.
+    pub fn adopt(&mut self, found: &[Resource]) -> Vec<Resource> {
+        self.apply_is_unseen = false;
         let mut foreign = Vec::new();
         for resource in found {
-            let made = if is_complete { &self.planned } else { &self.begun };
+            let made = if self.apply_is_complete { &self.planned } else { &self.begun };
             if self.owner(&resource.address, resource.id.as_deref()) == Owner::ThisRun
                 || made.contains(&resource.address)
             {
@@ -158,7 +169,16 @@ impl RunRecord {
         };
         let all: BTreeSet<&String> = begun.into_iter().flatten().chain(self.created.keys()).collect();
         let is_gone = |address: &String| self.to_destroy.contains(address) && found.is_some();
-        all.into_iter().filter(|&address| !present.contains(address.as_str()) && !is_gone(address)).cloned().collect()
+        let is_there = |address: &String| present.contains(address.as_str());
+        let unseen = all.into_iter().filter(|&address| !is_there(address) && !is_gone(address));
+        unseen.chain(&self.lost).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Another apply begins, while the state holds `found`. What it lacks is not known by its address any more once this one has made another there.
+    pub fn begin_apply(&mut self, found: &[Resource]) {
+        self.lost.extend(self.unaccounted(Some(found)));
+        self.begun.clear();
+        (self.apply_is_open, self.apply_is_unseen, self.apply_is_complete) = (true, true, false);
     }
 
     /// What an apply of the run's own took out again.
@@ -203,6 +223,7 @@ pub mod samples {
             phase,
             apply_is_open: false,
             apply_is_unseen: false,
+            apply_is_complete: false,
             apply_log_start: 0,
             state: "run folder".to_owned(),
             plan_sha256: None,
@@ -210,6 +231,7 @@ pub mod samples {
             provider_lock_sha256: None,
             planned: BTreeSet::new(),
             begun: BTreeSet::new(),
+            lost: BTreeSet::new(),
             to_destroy: BTreeSet::new(),
             asked: None,
             installed: None,
@@ -232,8 +254,9 @@ mod tests {
     fn what_was_planned_and_stands_in_the_state_is_the_runs_own_and_nothing_else_is() {
         let mut run = record(RunPhase::Applying);
         run.planned = ["t.a", "t.b", "t.c"].map(str::to_owned).into();
+        run.apply_is_complete = true;
         let found = [resource("t.a", "1"), resource("t.b", ""), resource("t.other", "9")];
-        assert_eq!(run.adopt(&found, true), [resource("t.other", "9")]);
+        assert_eq!(run.adopt(&found), [resource("t.other", "9")]);
         assert_eq!(run.created.keys().collect::<Vec<_>>(), ["t.a", "t.b"]);
         assert_eq!(run.foreign(&found), [resource("t.other", "9")]);
         assert_eq!(run.own(&found), found[..2]);
@@ -244,10 +267,10 @@ mod tests {
         let mut run = record(RunPhase::Applying);
         run.planned = ["t.a", "t.b"].map(str::to_owned).into();
         let theirs = [resource("t.a", "1"), resource("t.b", "2")];
-        assert_eq!(run.adopt(&theirs, false), theirs);
+        assert_eq!(run.adopt(&theirs), theirs);
         assert!(run.created.is_empty() && run.own(&theirs).is_empty());
         run.begun = ["t.a".to_owned()].into();
-        assert_eq!(run.adopt(&theirs, false), theirs[1..]);
+        assert_eq!(run.adopt(&theirs), theirs[1..]);
         assert_eq!(run.own(&theirs), theirs[..1]);
     }
 
@@ -257,7 +280,7 @@ mod tests {
         run.planned = ["t.a", "t.b", "t.c", "t.d"].map(str::to_owned).into();
         run.begun = ["t.a", "t.b", "t.c"].map(str::to_owned).into();
         let found = [resource("t.a", "1"), resource("t.b", "2")];
-        run.adopt(&found, false);
+        run.adopt(&found);
         assert!(run.unaccounted(Some(&found)).is_empty(), "what was not begun was not made");
         assert_eq!(run.unaccounted(None), ["t.a", "t.b", "t.c", "t.d"]);
         run.apply_is_open = true;
@@ -275,6 +298,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_apply_had_begun_is_listed_also_when_the_next_one_made_another_there() {
+        let mut run = record(RunPhase::Applying);
+        run.planned = ["t.a", "t.b"].map(str::to_owned).into();
+        run.begin_apply(&[]);
+        run.begun = ["t.a", "t.b"].map(str::to_owned).into();
+        let seen = [resource("t.a", "1")];
+        assert!(run.adopt(&seen).is_empty() && !run.apply_is_unseen);
+        run.begin_apply(&seen);
+        assert_eq!((run.apply_is_open, run.apply_is_unseen, run.apply_is_complete), (true, true, false));
+        assert!(run.begun.is_empty(), "it has begun nothing yet: what stands there is not its own");
+        (run.apply_is_open, run.apply_is_complete) = (false, true);
+        let both = [resource("t.a", "1"), resource("t.b", "2")];
+        assert!(run.adopt(&both).is_empty());
+        assert_eq!(run.unaccounted(Some(&both)), ["t.b"], "the first of the two");
+        run.to_destroy = ["t.a", "t.b"].map(str::to_owned).into();
+        assert_eq!(run.unaccounted(Some(&[])), ["t.b"]);
+    }
+
+    #[test]
     fn another_thing_at_the_same_address_is_not_the_runs_own() {
         let mut run = record(RunPhase::Applied);
         run.created.insert("t.a".to_owned(), Created { kind: "t".to_owned(), id: Some("1".to_owned()) });
@@ -282,14 +324,14 @@ mod tests {
         assert_eq!(run.owner("t.a", None), Owner::ThisRun);
         assert_eq!(run.owner("t.a", Some("2")), Owner::Somebody);
         assert_eq!(run.owner("t.b", None), Owner::Somebody);
-        assert_eq!(run.adopt(&[resource("t.a", "2")], false), [resource("t.a", "2")]);
+        assert_eq!(run.adopt(&[resource("t.a", "2")]), [resource("t.a", "2")]);
         assert_eq!(run.created["t.a"].id.as_deref(), Some("1"), "what is recorded stays");
     }
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_a_newer_one_is_refused() {
         let mut run = record(RunPhase::Applied);
-        run.adopt(&[], true);
+        run.adopt(&[]);
         run.created.insert("t.a".to_owned(), Created { kind: "t".to_owned(), id: None });
         run.plan_sha256 = Some(Digest::of(b"plan"));
         assert_eq!(RunRecord::of_json(&run.to_json()), Ok(run.clone()));

@@ -216,8 +216,12 @@ impl TerraformRun {
         self.say_how_to_clean_up();
         // One that is gone on with may hold what was restored already.
         self.record.phase = self.record.phase.max(RunPhase::Applying);
-        self.record.apply_is_open = true;
-        self.record.apply_is_unseen = true;
+        self.record.begin_apply(&self.present);
+        if !self.record.lost.is_empty() {
+            let lost = self.record.lost.iter().cloned().collect::<Vec<_>>().join(", ");
+            self.progress
+                .note(&format!("an earlier apply may have made what the state does not hold; it stays listed: {lost}"));
+        }
         self.record.apply_log_start = self.apply_log_length();
         self.folder.save(&self.record)?;
         self.is_outdated = true;
@@ -226,12 +230,13 @@ impl TerraformRun {
         let applied = self.execute(PLAN, APPLY_LOG).await;
         let is_complete = applied.as_ref().is_ok_and(|ended| ended.status.success());
         let said = self.apply_said();
+        self.record.apply_is_complete = is_complete;
         self.note_end(&said, is_complete || (applied.as_ref().map_or(true, Ended::is_by_terraform) && is_over(&said)));
         if is_complete {
             self.record.forget(&self.removes);
         }
         let kept = self.keep_unsaved_state(&said);
-        let looked = self.look().await.and_then(|()| self.adopt(is_complete)).and(kept);
+        let looked = self.look().await.and_then(|()| self.adopt()).and(kept);
         let done = applied.and_then(|ended| self.judge(Step::Apply, &ended)).and(looked);
         self.phases.push(watch.stop(done.as_ref().err()));
         done?;

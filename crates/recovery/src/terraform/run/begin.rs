@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureKind, Result};
 use crate::interrupt::Interrupt;
 use crate::kubernetes::Tools;
 use crate::progress::{Progress, Unit};
-use crate::terraform::diagnosis::{Step, ended_in_order};
+use crate::terraform::diagnosis::Step;
 use crate::terraform::program::Program;
 use crate::terraform::record::{RunPhase, RunRecord, SCHEMA};
 use crate::terraform::run_folder::{Arguments, RunFolder, abandoned};
@@ -46,6 +46,7 @@ impl TerraformRun {
             phase: RunPhase::Begun,
             apply_is_open: false,
             apply_is_unseen: false,
+            apply_is_complete: false,
             apply_log_start: 0,
             state: OWN_STATE.to_owned(),
             plan_sha256: None,
@@ -53,6 +54,7 @@ impl TerraformRun {
             provider_lock_sha256: None,
             planned: BTreeSet::new(),
             begun: BTreeSet::new(),
+            lost: BTreeSet::new(),
             to_destroy: BTreeSet::new(),
             asked: None,
             installed: None,
@@ -122,12 +124,7 @@ impl TerraformRun {
         this.wait_for_orphan().await?;
         this.init().await?;
         this.look().await?;
-        if this.record.apply_is_unseen {
-            let said = this.apply_said();
-            this.note_end(&said, ended_in_order(&said));
-            this.keep_unsaved_state(&said)?;
-            this.adopt(false)?;
-        }
+        this.adopt_unseen()?;
         let brought = this.bring_unsaved_state().await;
         brought.map_err(|failure| this.explain(failure))?;
         Ok(this)

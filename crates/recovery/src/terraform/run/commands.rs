@@ -8,7 +8,7 @@ use archive::Digest;
 use super::words::named;
 use super::{APPLY_LOG, DESTROY_PLAN, OWN_STATE, PLAN, STATE_FILE, TerraformRun, digest_of};
 use crate::failure::{Failure, FailureKind, Result};
-use crate::terraform::diagnosis::{self, Step, UNSAVED};
+use crate::terraform::diagnosis::{self, Step, UNSAVED, ended_in_order};
 use crate::terraform::program::{Ended, still_running, unreadable};
 use crate::terraform::state_json::resources;
 
@@ -52,9 +52,9 @@ impl TerraformRun {
         Ok(())
     }
 
-    /// Writes down what an apply of this run made; `is_complete`: all of the plan.
-    pub(super) fn adopt(&mut self, is_complete: bool) -> Result<()> {
-        let foreign = self.record.adopt(&self.present, is_complete);
+    /// Writes down what an apply of this run made.
+    pub(super) fn adopt(&mut self) -> Result<()> {
+        let foreign = self.record.adopt(&self.present);
         self.folder.save(&self.record)?;
         if foreign.is_empty() {
             return Ok(());
@@ -95,7 +95,17 @@ impl TerraformRun {
     pub(super) fn note_end(&mut self, said: &str, is_in_order: bool) {
         self.record.begun.extend(diagnosis::begun(said));
         self.record.apply_is_open = !is_in_order;
-        self.record.apply_is_unseen = false;
+    }
+
+    /// Takes over what an apply made that nobody looked at after it ended, because the state could not be read then, or `dr-cli` was killed.
+    pub(super) fn adopt_unseen(&mut self) -> Result<()> {
+        if !self.record.apply_is_unseen {
+            return Ok(());
+        }
+        let said = self.apply_said();
+        self.note_end(&said, self.record.apply_is_complete || ended_in_order(&said));
+        self.keep_unsaved_state(&said)?;
+        self.adopt()
     }
 
     /// A state that Terraform could not write to where it is kept lies in the root, where the next run would overwrite it.
@@ -120,7 +130,7 @@ impl TerraformRun {
             std::fs::remove_file(&kept).ok();
         }
         self.look().await?;
-        self.adopt(false)?;
+        self.adopt()?;
         // It holds all that the apply made.
         self.record.apply_is_open = false;
         self.folder.save(&self.record)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::words::{named, quoted};
-use super::{DESTROY_PLAN, TerraformRun};
+use super::{DESTROY_PLAN, OWN_STATE, TerraformRun};
 use crate::drill::stopwatch::Stopwatch;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::kubernetes::Cluster;
@@ -26,6 +26,7 @@ impl TerraformRun {
 
     pub(super) async fn judged_destroy(&mut self) -> Result<Option<String>> {
         self.look().await?;
+        self.adopt_unseen()?;
         self.bring_unsaved_state().await?;
         let refused = |cause: String, this: &Self| {
             Failure::new(FailureKind::Unsafe, "something would be destroyed that this run did not make")
@@ -37,7 +38,8 @@ impl TerraformRun {
                     this.clean_up_command()
                 ))
         };
-        if self.own().is_empty() {
+        // A state in the folder of the run goes with it, so that it has to be empty. Another one may be somebody else's by now.
+        if self.own().is_empty() && (self.present.is_empty() || self.record.state != OWN_STATE) {
             return Ok(None);
         }
         let foreign = self.record.foreign(&self.present);
@@ -114,6 +116,10 @@ impl TerraformRun {
     /// What the cluster made on its own behalf goes with the release, and only as long as there is a cluster.
     pub(super) async fn uninstall(&mut self) -> Result<()> {
         let Some(mut installed) = self.record.installed.clone() else { return Ok(()) };
+        // It came as far as the namespace: what is there now is somebody else's.
+        if installed.namespace_uid.is_none() {
+            return self.note_installed(None);
+        }
         self.progress.note(&format!("release {} is removed from namespace {}", installed.release, installed.namespace));
         let (tools, progress) = (self.tools.clone(), Arc::clone(&self.progress));
         let cluster = Cluster::again(installed.clone(), tools, progress, self.interrupt.clone());
