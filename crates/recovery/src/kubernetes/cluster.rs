@@ -48,7 +48,7 @@ pub struct Installed {
     pub namespace: String,
     pub kubeconfig: PathBuf,
     pub context: Option<String>,
-    /// Of the namespace: another one of the same name is not the run's.
+    /// Of the namespace: another one of the same name is not the run's. Written down before anything is installed.
     #[serde(default)]
     pub namespace_uid: Option<String>,
     /// Volumes that its claims had when its removal began.
@@ -140,6 +140,18 @@ impl Cluster {
         let claims = self.list("persistentvolumeclaims", "").await?;
         let names: Vec<&str> = items(&claims).filter_map(|claim| claim["metadata"]["name"].as_str()).collect();
         if names.is_empty() { Ok(()) } else { refuse(format!("it has claims of volumes: {}", names.join(", "))) }
+    }
+
+    /// Refuses another namespace than that of this UID: a restore that is gone on with would go onto what somebody has there.
+    pub async fn require_namespace(&self, uid: &str) -> Result<()> {
+        let cause = match self.namespace_uid().await? {
+            Some(there) if there == uid => return Ok(()),
+            Some(there) => format!("it was made by somebody else since (UID {there}, that of the run has {uid})"),
+            None => "somebody deleted it, and what the restore had written with it".to_owned(),
+        };
+        let refused =
+            Failure { kind: FailureKind::Unsafe, ..self.failure("the namespace is not that of this run", cause) };
+        Err(refused.then("without --resume into a place of its own; nothing was installed"))
     }
 
     /// Makes the namespace when there is none, and gives its UID.
