@@ -12,6 +12,7 @@ mod said;
 mod step_down;
 mod tend;
 mod tend_users;
+mod trust;
 
 pub use cli::{MemberCommand, ProbeKind};
 pub use install::install;

@@ -181,6 +181,12 @@ class Members:
             member.stop()
         self.temporary.cleanup()
 
+    def put(self, certificate_there, authorities):
+        """As a Secret is put into a pod: whole files, at once."""
+        for name, text in (("ca.crt", authorities), ("tls-combined.pem", certificate_there)):
+            (self.folder / "put").write_text(text)
+            (self.folder / "put").replace(self.folder / name)
+
     def become_ready(self, seconds):
         return eventually(lambda: all(member.is_ready() for member in self.all), seconds)
 
@@ -231,30 +237,57 @@ class Certificates(unittest.TestCase):
             self.assertIn("uthentication", sets[-1].words())
 
     def test_a_renewed_certificate_is_served_without_a_restart_and_a_bad_one_is_not(self):
-        with Members("x509") as members:
+        with Members("x509") as members, tempfile.TemporaryDirectory() as name:
             self.assertTrue(members.become_ready(90), members.words())
-            spec, only = helm.look(rendered("x509"), "Certificate/r-mongodb-tls spec"), members.all[0]
+            spec, only, other = helm.look(rendered("x509"), "Certificate/r-mongodb-tls spec"), members.all[0], pathlib.Path(name)
+            authority(other)
+            issue(other, spec)
+            theirs = {file: (other / file).read_text() for file in ("tls-combined.pem", "ca.crt")}
             before, servers = only.served(), [process.pid for process in only.processes]
             issue(members.folder, spec)
             self.assertTrue(eventually(lambda: only.served() != before, 30), members.words())
             self.assertIn("certificates_renewed", members.words())
             self.assertTrue(only.is_ready(), members.words())
 
-            # Half a file: what is served stays.
-            renewed = only.served()
-            (members.folder / "tls-combined.pem").write_text("-----BEGIN CERTIFICATE-----\n")
-            self.assertTrue(eventually(lambda: "certificates_refused" in members.words(), 30), members.words())
-            self.assertEqual(only.served(), renewed)
-
-            # By the address of the probe all is well, and the others would not connect.
+            renewed, authority_of_ours = only.served(), (members.folder / "ca.crt").read_text()
+            own = (members.folder / "tls-combined.pem").read_text()
             issue(members.folder, spec, BESIDE.format(ordinal=0))
-            self.assertTrue(eventually(lambda: only.served() != renewed, 30), members.words())
-            by_its_address = {"TIDEMARK_MEMBER_URI": only.environment("containers/[mongod]")["TIDEMARK_MEMBER_URI"].replace(HERE.format(ordinal=0), BESIDE.format(ordinal=0))}
-            probe = [SIDECAR, "member", "probe"]
-            self.assertEqual(only.run([*probe, "liveness"], **by_its_address).returncode, 0, members.words())
-            unready = only.run([*probe, "readiness"], **by_its_address)
-            self.assertNotEqual(unready.returncode, 0, unready)
+            # mongod itself would take the last three, and nobody would reach any member any more.
+            bad = [
+                (authority_of_ours, "-----BEGIN CERTIFICATE-----\n", "server's file"),
+                (authority_of_ours, (members.folder / "tls-combined.pem").read_text(), "not valid for name"),
+                (authority_of_ours, theirs["tls-combined.pem"], "none of the authorities signed"),
+                (theirs["ca.crt"], theirs["tls-combined.pem"], "no longer trusted"),
+            ]
+            for of, certificate_there, why in bad:
+                with self.subTest(why=why):
+                    members.put(certificate_there, of)
+                    self.assertTrue(eventually(lambda why=why: re.search(f"certificates_refused.*{why}", members.words()), 30), members.words())
+                    self.assertEqual(only.served(), renewed)
+                    # A restart would have it use what is there.
+                    self.assertEqual(only.run([SIDECAR, "member", "probe", "liveness"]).returncode, 0, members.words())
+
+            members.put(theirs["tls-combined.pem"], authority_of_ours + theirs["ca.crt"])
+            self.assertTrue(eventually(lambda: only.served() in theirs["tls-combined.pem"], 30), members.words())
+            members.put(own, authority_of_ours + theirs["ca.crt"])
+            self.assertTrue(eventually(lambda: only.served() == renewed, 30), members.words())
+            self.assertTrue(eventually(only.is_ready, 30), members.words())
             self.assertEqual([process.pid for process in only.processes if process.poll() is None], servers)
+
+    def test_a_member_without_its_name_in_its_certificate_is_alive_and_not_ready(self):
+        with Members("x509") as members:
+            self.assertTrue(members.become_ready(90), members.words())
+            only = members.all[0]
+            only.stop()
+            issue(members.folder, helm.look(rendered("x509"), "Certificate/r-mongodb-tls spec"), BESIDE.format(ordinal=0))
+            only.start()
+            uri = only.environment("containers/[mongod]")["TIDEMARK_MEMBER_URI"].replace(HERE.format(ordinal=0), BESIDE.format(ordinal=0))
+            probe = [SIDECAR, "member", "probe"]
+            self.assertTrue(eventually(lambda: only.run([*probe, "liveness"], TIDEMARK_MEMBER_URI=uri).returncode == 0, 60), members.words())
+            # By the address of the probe all is well, and the others would not connect.
+            unready = [*probe, "readiness"]
+            self.assertTrue(eventually(lambda: "not valid for name" in only.run(unready, TIDEMARK_MEMBER_URI=uri).stderr, 60), only.run(unready, TIDEMARK_MEMBER_URI=uri))
+            self.assertEqual(only.run([*probe, "liveness"]).returncode, 0, "the address of nobody's certificate")
 
     def test_the_certificate_that_is_asked_for_is_one_of_every_member(self):
         with tempfile.TemporaryDirectory() as name:

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use mongodb::Client;
-use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, Tls};
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, Tls, TlsOptions};
 use telemetry::redact_uri;
 
 use crate::error::{ErrorKind, ReplsetError, Result};
@@ -29,6 +29,7 @@ pub use users::{FoundUser, Lock};
 /// Longer than a majority needs that is well, shorter than a round of whoever asks again.
 const WRITE_LIMIT: Duration = Duration::from_secs(15);
 const MAJORITY: i32 = 10_000;
+const USE_URI: &str = "use the connection string";
 
 /// Whom to be at the server.
 #[derive(Clone, Copy)]
@@ -62,19 +63,16 @@ pub fn key_of(text: &str) -> Option<String> {
 impl Server {
     /// Without `host` the one of the connection string. Nothing is sent yet.
     pub async fn open(uri: &str, host: Option<&str>, login: Login<'_>, limit: Duration) -> Result<Self> {
-        const WHAT: &str = "use the connection string";
-        let shown = redact_uri(uri);
-        // The driver's message may quote the password.
-        let refused = "it cannot be parsed; check the escaping of user and password, and its options";
-        let invalid = |_| ReplsetError::new(ErrorKind::InvalidUri, WHAT, &shown, refused);
-        let mut options = ClientOptions::parse(uri).await.map_err(invalid)?;
+        let mut options = parsed(uri).await?;
         if let Some(host) = host {
             let address = ServerAddress::parse(host);
-            options.hosts = vec![address.map_err(|error| ReplsetError::from_driver(&error, WHAT, host))?];
+            options.hosts = vec![address.map_err(|error| ReplsetError::from_driver(&error, USE_URI, host))?];
         }
-        let Some(own) = options.hosts.first().map(ToString::to_string) else {
-            return Err(ReplsetError::new(ErrorKind::InvalidUri, WHAT, &shown, "it names no host"));
-        };
+        Self::of(options, uri, login, limit)
+    }
+
+    fn of(mut options: ClientOptions, uri: &str, login: Login<'_>, limit: Duration) -> Result<Self> {
+        let own = first_host(&options, uri)?;
         options.hosts.truncate(1);
         options.direct_connection = Some(true);
         options.repl_set_name = None;
@@ -94,7 +92,7 @@ impl Server {
             Login::User(name, password) => options.credential = Some(scram(name, "admin", password)),
         }
         let client = Client::with_options(options)
-            .map_err(|error| ReplsetError::from_driver(&error, WHAT, &own).with_kind(ErrorKind::InvalidUri))?;
+            .map_err(|error| ReplsetError::from_driver(&error, USE_URI, &own).with_kind(ErrorKind::InvalidUri))?;
         Ok(Self { client, uri: uri.to_owned(), host: own, limit })
     }
 
@@ -140,13 +138,44 @@ impl Server {
     }
 }
 
+async fn parsed(uri: &str) -> Result<ClientOptions> {
+    // The driver's message may quote the password.
+    let refused = "it cannot be parsed; check the escaping of user and password, and its options";
+    let invalid = |_| ReplsetError::new(ErrorKind::InvalidUri, USE_URI, &redact_uri(uri), refused);
+    ClientOptions::parse(uri).await.map_err(invalid)
+}
+
+fn first_host(options: &ClientOptions, uri: &str) -> Result<String> {
+    let none = || ReplsetError::new(ErrorKind::InvalidUri, USE_URI, &redact_uri(uri), "it names no host");
+    options.hosts.first().map(ToString::to_string).ok_or_else(none)
+}
+
+/// The first host that the connection string names, as `HOST:PORT`.
+pub async fn host_of(uri: &str) -> Result<String> {
+    first_host(&parsed(uri).await?, uri)
+}
+
 /// One `hello`, for probes: no credentials, and never longer than `limit`, whatever takes the time.
 pub async fn probe(uri: &str, limit: Duration) -> Result<Hello> {
-    let end = Instant::now() + limit;
-    let ask = async {
-        let server = Server::open(uri, None, Login::Nobody, limit).await?;
-        server.hello().await
+    hello_within(uri, limit, Server::open(uri, None, Login::Nobody, limit)).await
+}
+
+/// As [`probe`], with TLS whatever certificate the server shows, and without the files of the connection string: whether it is alive does not hang
+/// on them, and a restart would have it use what is in them now.
+pub async fn probe_alive(uri: &str, limit: Duration) -> Result<Hello> {
+    let open = async {
+        let mut options = parsed(uri).await?;
+        if let Some(Tls::Enabled(tls)) = &mut options.tls {
+            *tls = TlsOptions::builder().allow_invalid_certificates(true).build();
+        }
+        Server::of(options, uri, Login::Nobody, limit)
     };
+    hello_within(uri, limit, open).await
+}
+
+async fn hello_within(uri: &str, limit: Duration, open: impl Future<Output = Result<Server>>) -> Result<Hello> {
+    let end = Instant::now() + limit;
+    let ask = async { open.await?.hello().await };
     match tokio::time::timeout_at(end.into(), ask).await {
         Ok(answer) => answer,
         Err(_elapsed) => Err(ReplsetError::timed_out("ask the server what it is", &redact_uri(uri), limit)),

@@ -100,7 +100,7 @@ pub struct TendFlags {
     /// The servers' keyfile [default: access control is off, or as the connection string says]
     #[arg(long, value_name = "FILE")]
     keyfile: Option<String>,
-    /// Files of the server's certificates, separated by commas: it is told to read them anew when one changes [default: none]
+    /// Files of the server's TLS, separated by commas: its certificate, then its authorities. It is told to read them anew when one changes [default: none]
     #[arg(long, value_name = "FILES")]
     certificates: Option<String>,
     /// JSON list of users: name, roles, passwordFile, afterRestore

@@ -8,15 +8,18 @@ use super::ProbeKind;
 use crate::config::ProbeConfig;
 use crate::error::{Error, Result};
 
-/// Only readiness looks at the state: a server that recovers or is synchronised is alive, and killing it would begin that anew.
+/// Only readiness looks at the state: a server that recovers or is synchronised is alive, and killing it would begin that anew. Nor does it matter
+/// to the others whether the server's certificate is trusted: a restart would help nobody, and with bad files it would take all members down.
 ///
 /// A rollout goes on to the next member when this one is ready, so it is only when the set has it: with a certificate that the others do
 /// not trust, or whose names they do not know, a member calls itself a secondary all the same (seen on 6.0.5).
 pub async fn probe(kind: ProbeKind, config: &ProbeConfig, uninitiated_ok: bool) -> Result<()> {
     let started = Instant::now();
+    if kind != ProbeKind::Readiness {
+        return Ok(replset::member::probe_alive(&config.uri, config.timeout).await.map(drop)?);
+    }
     let hello = replset::member::probe(&config.uri, config.timeout).await?;
     let state = match hello.role {
-        _ if kind != ProbeKind::Readiness => return Ok(()),
         Role::Secondary if hello.primary.is_none() => {
             "it knows no primary: there is none, or the others are out of its reach, or they do not trust its certificate"
         }

@@ -16,7 +16,7 @@ use replset::member::{Login, Server, is_overtaken};
 use replset::topology::Role;
 use tokio_util::sync::CancellationToken;
 
-use super::certificates::Certificates;
+use super::certificates::{Certificates, Renewed};
 use super::keyfile;
 use super::said::Said;
 use super::tend_users::UsersKeeper;
@@ -139,9 +139,12 @@ impl Tender {
     }
 
     async fn look_and_act(&mut self) -> Result<Round> {
+        let renewed = self.renewed_certificates().await?;
         let mut server = self.local().await?;
         let role = server.hello().await?.role;
-        if self.certificates.keep(&server, &self.config.certificates, &mut self.said).await {
+        if let Some(renewed) = renewed
+            && self.certificates.rotate(&server, renewed, &mut self.said).await
+        {
             // It was opened with what the files held before. At once, while they are known to be good.
             self.local = None;
             server = self.local().await?;
@@ -168,6 +171,13 @@ impl Tender {
                 Ok(Round::Settled)
             }
         }
+    }
+
+    async fn renewed_certificates(&mut self) -> Result<Option<Renewed>> {
+        let by_address = replset::member::host_of(&self.config.uri).await?;
+        let by_name = self.config.hosts.host(self.config.ordinal);
+        let hosts: Vec<&str> = by_name.iter().chain([&by_address]).map(String::as_str).collect();
+        Ok(self.certificates.look(&self.config.certificates, &hosts, &mut self.said).await)
     }
 
     async fn local(&mut self) -> Result<Server> {
