@@ -23,6 +23,10 @@ def conf(values):
 
 
 class Mongodb(unittest.TestCase):
+    def test_a_member_that_is_not_ready_is_evicted_only_while_the_set_can_spare_it(self):
+        # Not ready is also who knows no primary: with AlwaysAllow two drains would take two voting members.
+        self.assertEqual(look("PodDisruptionBudget/r-mongodb spec/unhealthyPodEvictionPolicy"), "IfHealthyBudget")
+
     def test_the_cache_follows_from_the_limit_of_memory(self):
         expected = {"512Mi": 0.25, "1Gi": 0.25, "2Gi": 0.5, "1536Mi": 0.25, "8Gi": 3.5, "64Gi": 31.5, "4G": 1.36, "17179869184": 7.5}
         for memory, cache in expected.items():

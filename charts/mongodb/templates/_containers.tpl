@@ -154,14 +154,15 @@ so each has nothing but the liveness of its own process.
 
 {{- /*
 A compiled probe: a shell of MongoDB takes seconds under load, and the kubelet would kill what is only busy. A StatefulSet with parallel
-management ignores its own minReadySeconds (kubernetes/kubernetes#119234), so readiness takes that long.
+management ignores its own minReadySeconds (kubernetes/kubernetes#119234), so readiness takes that long: one success for each period, one at the
+beginning, and one for the probe that the kubelet puts in when the container starts.
 */ -}}
 {{- define "mongodb.probe" -}}
 {{- $probe := get (index . 0).Values.probes (index . 1) -}}
 {{- if eq (index . 1) "readiness" -}}
 {{- /* A set that is made for a restore has no clients yet, and the Job looks for it. */ -}}
 {{- $seconds := ternary 0 (index . 0).Values.minReadySeconds (eq (index . 0).Values.mode "recovery") -}}
-{{- $probe = merge (dict) $probe (dict "successThreshold" (add1 (ceil (divf $seconds $probe.periodSeconds) | int))) -}}
+{{- $probe = merge (dict) $probe (dict "successThreshold" (ternary 1 (add 2 (ceil (divf $seconds $probe.periodSeconds) | int)) (eq (int $seconds) 0))) -}}
 {{- end -}}
 exec:
   command: [/opt/tidemark/sidecar, member, probe, {{ index . 1 }}, --timeout, {{ max 1 (sub (int $probe.timeoutSeconds) 2) }}s]
