@@ -22,7 +22,7 @@ class Generated(unittest.TestCase):
     def test_options_that_a_command_shares_stand_once_and_its_own_stay(self):
         text = render.PAGE.read_text()
         self.assertEqual(len(re.findall(r"^ +--slice-span ", text, re.M)), 1)
-        for own in ("--drop-after", "--verify-first", "--apply", "--host-template", "--wait"):
+        for own in ("--drop-after", "--verify-first", "--apply", "--host-template", "--seconds"):
             self.assertEqual(len(re.findall(rf"^ +{own}(?![\w-])", text, re.M)), 1, own)
 
     def test_exit_codes_are_those_of_the_json_page(self):
