@@ -110,6 +110,10 @@ class Member:
         return {**os.environ, **listed}
 
     def start(self):
+        self.start_server()
+        self.start_tending()
+
+    def start_server(self):
         config = yaml.safe_load(self.here(self.look("ConfigMap/r-mongodb data/mongod.conf")))
         config["net"] |= {"port": self.members.port, "bindIp": ",".join(place.format(ordinal=self.ordinal) for place in (HERE, BESIDE)), "unixDomainSocket": {"enabled": False}}
         del config["net"]["bindIpAll"]
@@ -118,6 +122,8 @@ class Member:
         (self.folder / "users.json").write_text(self.here(self.look("ConfigMap/r-mongodb data/users.json")))
         with open(self.folder / "mongod.log", "wb") as log:
             self.processes.append(subprocess.Popen([MONGOD, "--config", self.folder / "mongod.conf"], stdout=log, stderr=log))
+
+    def start_tending(self):
         with open(self.folder / "member.log", "wb") as log:
             arguments = [self.here(argument) for argument in self.look(f"{POD}/initContainers/[member]/args")]
             self.processes.append(subprocess.Popen([SIDECAR, *arguments], stdout=log, stderr=log, env=self.environment("initContainers/[member]")))
@@ -273,6 +279,23 @@ class Certificates(unittest.TestCase):
             self.assertTrue(eventually(lambda: only.served() == renewed, 30), members.words())
             self.assertTrue(eventually(only.is_ready, 30), members.words())
             self.assertEqual([process.pid for process in only.processes if process.poll() is None], servers)
+
+    def test_what_a_server_shows_does_not_keep_it_from_reading_what_is_better(self):
+        with Members("x509") as members:
+            self.assertTrue(members.become_ready(90), members.words())
+            spec, only = helm.look(rendered("x509"), "Certificate/r-mongodb-tls spec"), members.all[0]
+            only.stop()
+            only.processes.clear()
+            own = {name: (members.folder / name).read_text() for name in ("tls-combined.pem", "ca.crt")}
+            # As good as expired: nobody has this name.
+            issue(members.folder, spec, BESIDE.format(ordinal=0))
+            only.start_server()
+            self.assertTrue(eventually(lambda: only.run([SIDECAR, "member", "probe", "liveness"]).returncode == 0, 60), members.words())
+            self.assertFalse(only.is_ready())
+            members.put(own["tls-combined.pem"], own["ca.crt"])
+            only.start_tending()
+            self.assertTrue(eventually(only.is_ready, 30), members.words())
+            self.assertIsNone(only.processes[0].poll(), "nobody restarted it")
 
     def test_a_member_without_its_name_in_its_certificate_is_alive_and_not_ready(self):
         with Members("x509") as members:

@@ -71,6 +71,16 @@ impl Server {
         Self::of(options, uri, login, limit)
     }
 
+    /// As [`Server::open`] for the host of the connection string, and with TLS whatever certificate it shows. Only for what does no harm at a server
+    /// that is another one: to have one that shows an expired certificate read a new one.
+    pub async fn open_unverified(uri: &str, login: Login<'_>, limit: Duration) -> Result<Self> {
+        let mut options = parsed(uri).await?;
+        if let Some(Tls::Enabled(tls)) = &mut options.tls {
+            tls.allow_invalid_certificates = Some(true);
+        }
+        Self::of(options, uri, login, limit)
+    }
+
     fn of(mut options: ClientOptions, uri: &str, login: Login<'_>, limit: Duration) -> Result<Self> {
         let own = first_host(&options, uri)?;
         options.hosts.truncate(1);

@@ -96,7 +96,8 @@ impl Certificates {
     }
 }
 
-fn refuse(problem: &str, next: &str, said: &mut Said) {
+/// Tells once why files are not used, and what to do.
+pub fn refuse(problem: &str, next: &str, said: &mut Said) {
     if said.is_news("certificates", problem) {
         tracing::error!(
             event = "certificates_refused",
@@ -107,7 +108,8 @@ fn refuse(problem: &str, next: &str, said: &mut Said) {
     }
 }
 
-const MEND: &str = "put a certificate with its key into the Secret that the authority beside it signed and that has the members' names";
+/// What to do about most of it.
+pub const MEND: &str = "put a certificate with its key into the Secret that the authority beside it signed and that has the members' names";
 
 async fn read(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
     let mut all = Vec::new();

@@ -16,7 +16,7 @@ use replset::member::{Login, Server, is_overtaken};
 use replset::topology::Role;
 use tokio_util::sync::CancellationToken;
 
-use super::certificates::{Certificates, Renewed};
+use super::certificates::{self, Certificates};
 use super::keyfile;
 use super::said::Said;
 use super::tend_users::UsersKeeper;
@@ -139,15 +139,12 @@ impl Tender {
     }
 
     async fn look_and_act(&mut self) -> Result<Round> {
-        let renewed = self.renewed_certificates().await?;
-        let mut server = self.local().await?;
+        let unused = self.renew_certificates().await?;
+        let server = self.local().await?;
         let role = server.hello().await?.role;
-        if let Some(renewed) = renewed
-            && self.certificates.rotate(&server, renewed, &mut self.said).await
-        {
-            // It was opened with what the files held before. At once, while they are known to be good.
-            self.local = None;
-            server = self.local().await?;
+        if let Some(error) = unused {
+            // The server is well, so that it is for the files.
+            certificates::refuse(&error.to_string(), certificates::MEND, &mut self.said);
         }
         match role {
             Role::Uninitiated => self.before_initiation(&server).await,
@@ -173,11 +170,37 @@ impl Tender {
         }
     }
 
-    async fn renewed_certificates(&mut self) -> Result<Option<Renewed>> {
+    /// Gives what kept the server from being told of files that all may be well with. The one that it shows now may be expired: nobody looks at it here.
+    async fn renew_certificates(&mut self) -> Result<Option<Error>> {
         let by_address = replset::member::host_of(&self.config.uri).await?;
         let by_name = self.config.hosts.host(self.config.ordinal);
         let hosts: Vec<&str> = by_name.iter().chain([&by_address]).map(String::as_str).collect();
-        Ok(self.certificates.look(&self.config.certificates, &hosts, &mut self.said).await)
+        let Some(renewed) = self.certificates.look(&self.config.certificates, &hosts, &mut self.said).await else {
+            return Ok(None);
+        };
+        let server = match self.reached().await {
+            Ok(server) => server,
+            Err(error) => return Ok(Some(error)),
+        };
+        if self.certificates.rotate(&server, renewed, &mut self.said).await {
+            // It was opened with what the files held before.
+            self.local = None;
+        }
+        Ok(None)
+    }
+
+    /// The local server by the connection that stands, for which no file is needed, or else by one for which its certificate does not count.
+    async fn reached(&self) -> Result<Server> {
+        if let Some((_, server)) = &self.local
+            && server.hello().await.is_ok()
+        {
+            return Ok(server.clone());
+        }
+        let key = keyfile::read(self.config.keyfile.as_deref())?;
+        let login = key.as_deref().map_or(Login::Uri, Login::Key);
+        let server = Server::open_unverified(&self.config.uri, login, PATIENCE).await?;
+        server.hello().await?;
+        Ok(server)
     }
 
     async fn local(&mut self) -> Result<Server> {

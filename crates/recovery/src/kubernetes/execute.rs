@@ -42,15 +42,14 @@ pub async fn carry_out(
     let cluster = Cluster::of(contract, run.tools(), &chart.release, &kubeconfig, progress, run.interrupt())?;
     run.measure("wait for cluster", cluster.wait(patience)).await?;
     let manifests = run.manifests().await?;
-    match run.record().installed.as_ref().and_then(|installed| installed.namespace_uid.clone()) {
-        Some(uid) => cluster.require_namespace(&uid).await?,
+    if let Some(uid) = run.record().installed.as_ref().and_then(|installed| installed.namespace_uid.clone()) {
+        cluster.require_namespace(&uid).await?;
+    } else {
         // Nothing was installed: the namespace is known first.
-        None => {
-            cluster.require_fresh().await?;
-            run.note_installed(Some(cluster.at().clone()))?;
-            let namespace_uid = Some(cluster.make_namespace().await?);
-            run.note_installed(Some(Installed { namespace_uid, ..cluster.at().clone() }))?;
-        }
+        cluster.require_fresh().await?;
+        run.note_installed(Some(cluster.at().clone()))?;
+        let namespace_uid = Some(cluster.make_namespace().await?);
+        run.note_installed(Some(Installed { namespace_uid, ..cluster.at().clone() }))?;
     }
     run.mark(RunPhase::Restoring)?;
     run.measure("install chart", cluster.install(&installation, &manifests, &told)).await?;
