@@ -51,6 +51,12 @@ pub fn begun(said: &str) -> BTreeSet<String> {
     said.lines().filter_map(|line| line.strip_suffix(": Creating...")).map(str::to_owned).collect()
 }
 
+/// Addresses whose resources Terraform says that it took out, to make others there for example.
+pub fn taken_out(said: &str) -> BTreeSet<String> {
+    let address = |line: &str| Some(line.split_once(": Destruction complete after ")?.0.to_owned());
+    said.lines().filter_map(address).collect()
+}
+
 /// Whether an apply told how it ended, and wrote down what it made. One that was killed did not.
 pub fn ended_in_order(said: &str) -> bool {
     const END: usize = 40;
@@ -295,6 +301,8 @@ mod tests {
         let said = "module.a[0].t.b[\"x\"]: Creating...\nt.c: Still creating... [10s elapsed]\nt.d: Destroying... [id=1]\nt.e: Creation complete after 1s [id=2]\n";
         assert_eq!(begun(said), [r#"module.a[0].t.b["x"]"#.to_owned()].into());
         assert!(begun("Error: Saved plan is stale\n").is_empty());
+        let said = "t.a: Destroying... [id=1]\nt.a: Destruction complete after 2s\nt.b (deposed object 12ab): Destruction complete after 0s\n";
+        assert!(taken_out(said).contains("t.a") && !taken_out(said).contains("t.b"));
     }
 
     #[test]

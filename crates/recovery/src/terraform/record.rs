@@ -80,6 +80,9 @@ pub struct RunRecord {
     /// Of those, what Terraform said that it began to make in the last apply.
     #[serde(default)]
     pub begun: BTreeSet<String>,
+    /// What Terraform said that it took out in the last apply.
+    #[serde(default)]
+    pub taken_out: BTreeSet<String>,
     /// What an apply before that may have made and the state did not hold: a second one of the same address may stand there now.
     #[serde(default)]
     pub lost: BTreeSet<String>,
@@ -132,6 +135,11 @@ impl RunRecord {
     /// the same root.
     pub fn adopt(&mut self, found: &[Resource]) -> Vec<Resource> {
         self.apply_is_unseen = false;
+        // A state that still holds it was not written.
+        let is_gone = |address: &String| {
+            self.taken_out.contains(address) && !found.iter().any(|resource| resource.address == *address)
+        };
+        self.created.retain(|address, _| !is_gone(address));
         let mut foreign = Vec::new();
         for resource in found {
             let made = if self.apply_is_complete { &self.planned } else { &self.begun };
@@ -178,6 +186,7 @@ impl RunRecord {
     pub fn begin_apply(&mut self, found: &[Resource]) {
         self.lost.extend(self.unaccounted(Some(found)));
         self.begun.clear();
+        self.taken_out.clear();
         (self.apply_is_open, self.apply_is_unseen, self.apply_is_complete) = (true, true, false);
     }
 
@@ -231,6 +240,7 @@ pub mod samples {
             provider_lock_sha256: None,
             planned: BTreeSet::new(),
             begun: BTreeSet::new(),
+            taken_out: BTreeSet::new(),
             lost: BTreeSet::new(),
             to_destroy: BTreeSet::new(),
             asked: None,
@@ -314,6 +324,24 @@ mod tests {
         assert_eq!(run.unaccounted(Some(&both)), ["t.b"], "the first of the two");
         run.to_destroy = ["t.a", "t.b"].map(str::to_owned).into();
         assert_eq!(run.unaccounted(Some(&[])), ["t.b"]);
+    }
+
+    #[test]
+    fn what_an_apply_took_out_to_make_another_one_is_not_missed_when_that_failed() {
+        let mut run = record(RunPhase::Applying);
+        run.planned = ["t.a".to_owned()].into();
+        run.begin_apply(&[]);
+        run.begun = ["t.a".to_owned()].into();
+        run.adopt(&[resource("t.a", "1")]);
+        run.begin_apply(&[resource("t.a", "1")]);
+        (run.taken_out, run.apply_is_open) = (["t.a".to_owned()].into(), false);
+        let mut unwritten = run.clone();
+        unwritten.adopt(&[resource("t.a", "1")]);
+        assert_eq!(unwritten.created.len(), 1, "the state could not be written");
+        run.adopt(&[]);
+        assert!(run.created.is_empty() && run.unaccounted(Some(&[])).is_empty());
+        run.begin_apply(&[]);
+        assert!(run.lost.is_empty());
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl TerraformRun {
             provider_lock_sha256: None,
             planned: BTreeSet::new(),
             begun: BTreeSet::new(),
+            taken_out: BTreeSet::new(),
             lost: BTreeSet::new(),
             to_destroy: BTreeSet::new(),
             asked: None,

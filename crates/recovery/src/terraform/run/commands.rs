@@ -94,6 +94,7 @@ impl TerraformRun {
     /// Writes down what the last apply has begun, and whether the state holds all of it.
     pub(super) fn note_end(&mut self, said: &str, is_in_order: bool) {
         self.record.begun.extend(diagnosis::begun(said));
+        self.record.taken_out.extend(diagnosis::taken_out(said));
         self.record.apply_is_open = !is_in_order;
     }
 
