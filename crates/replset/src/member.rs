@@ -171,7 +171,7 @@ pub async fn probe(uri: &str, limit: Duration) -> Result<Hello> {
 }
 
 /// As [`probe`], with TLS whatever certificate the server shows, and without the files of the connection string: whether it is alive does not hang
-/// on them, and a restart would have it use what is in them now.
+/// on them, and a restart would have it use what is in them now. A server that wants certificates of all clients refuses this one.
 pub async fn probe_alive(uri: &str, limit: Duration) -> Result<Hello> {
     let open = async {
         let mut options = parsed(uri).await?;

@@ -16,7 +16,7 @@ use replset::member::{Login, Server, is_overtaken};
 use replset::topology::Role;
 use tokio_util::sync::CancellationToken;
 
-use super::certificates::{self, Certificates};
+use super::certificates::Certificates;
 use super::keyfile;
 use super::said::Said;
 use super::tend_users::UsersKeeper;
@@ -139,13 +139,9 @@ impl Tender {
     }
 
     async fn look_and_act(&mut self) -> Result<Round> {
-        let unused = self.renew_certificates().await?;
+        self.renew_certificates().await?;
         let server = self.local().await?;
         let role = server.hello().await?.role;
-        if let Some(error) = unused {
-            // The server is well, so that it is for the files.
-            certificates::refuse(&error.to_string(), certificates::MEND, &mut self.said);
-        }
         match role {
             Role::Uninitiated => self.before_initiation(&server).await,
             Role::Primary => {
@@ -170,23 +166,24 @@ impl Tender {
         }
     }
 
-    /// Gives what kept the server from being told of files that all may be well with. The one that it shows now may be expired: nobody looks at it here.
-    async fn renew_certificates(&mut self) -> Result<Option<Error>> {
+    async fn renew_certificates(&mut self) -> Result<()> {
         let by_address = replset::member::host_of(&self.config.uri).await?;
         let by_name = self.config.hosts.host(self.config.ordinal);
         let hosts: Vec<&str> = by_name.iter().chain([&by_address]).map(String::as_str).collect();
         let Some(renewed) = self.certificates.look(&self.config.certificates, &hosts, &mut self.said).await else {
-            return Ok(None);
+            return Ok(());
         };
-        let server = match self.reached().await {
-            Ok(server) => server,
-            Err(error) => return Ok(Some(error)),
-        };
-        if self.certificates.rotate(&server, renewed, &mut self.said).await {
-            // It was opened with what the files held before.
-            self.local = None;
+        match self.reached().await {
+            Ok(server) => {
+                if self.certificates.rotate(&server, renewed, &mut self.said).await {
+                    // It was opened with what the files held before.
+                    self.local = None;
+                }
+            }
+            // The server may not be up yet. What lasts keeps the rest of the round from it, too, which tells.
+            Err(error) => tracing::debug!(%error, "the server is not told of its certificates now"),
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The local server by the connection that stands, for which no file is needed, or else by one for which its certificate does not count.

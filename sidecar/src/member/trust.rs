@@ -7,6 +7,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{CertificateError, RootCertStore};
 
 /// Why it would not be taken, in words.
@@ -29,34 +30,40 @@ impl std::fmt::Display for Distrust {
 }
 
 /// Looks at the first certificate of `certificate`, with what follows it, as a client does that trusts `authorities` (both PEM) and asks for each of
-/// `hosts` (`HOST:PORT`).
+/// `hosts` (`HOST:PORT`); and as another member does, to which this one shows it as a client ("unsuitable certificate purpose" without the usage
+/// `clientAuth`, whether members sign in by it or by a keyfile; seen on 6.0.5).
 pub fn trusted(certificate: &[u8], authorities: &[u8], hosts: &[&str]) -> Result<(), Distrust> {
     let chain = certificates(certificate, "the server's file")?;
     let mut roots = RootCertStore::empty();
-    for authority in certificates(authorities, "the authorities' file")? {
-        roots.add(authority).map_err(|error| Distrust::Unreadable(format!("an authority cannot be used: {error}")))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| Distrust::Unreadable(format!("the authorities cannot be used: {error}")))?;
+    // As clients do, which leave aside what they do not understand.
+    roots.add_parsable_certificates(certificates(authorities, "the authorities' file")?);
+    let (roots, provider) = (Arc::new(roots), Arc::new(rustls::crypto::ring::default_provider()));
+    let unusable = |error: rustls::client::VerifierBuilderError| {
+        Distrust::Unreadable(format!("the authorities cannot be used: {error}"))
+    };
+    let by_clients = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
+    let by_clients = by_clients.build().map_err(unusable)?;
+    let by_members = WebPkiClientVerifier::builder_with_provider(roots, provider).build().map_err(unusable)?;
     let Some((own, more)) = chain.split_first() else { return Ok(()) };
+    let now = UnixTime::now();
     for host in hosts {
         let name = host.rsplit_once(':').map_or(*host, |(name, _)| name).trim_matches(['[', ']']);
         let server = ServerName::try_from(name)
             .map_err(|error| Distrust::Refused(format!("{name} cannot stand in a certificate: {error}")))?;
-        match verifier.verify_server_cert(own, more, &server, &[], UnixTime::now()) {
-            Ok(_) => {}
-            // The latter of an authority that has the same name.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            )) => {
-                return Err(Distrust::UnknownIssuer);
-            }
-            Err(error) => return Err(Distrust::Refused(format!("{name}: {error}"))),
-        }
+        by_clients.verify_server_cert(own, more, &server, &[], now).map_err(|error| distrust(name, error))?;
     }
+    by_members.verify_client_cert(own, more, now).map_err(|error| distrust("as a client of other members", error))?;
     Ok(())
+}
+
+fn distrust(asked: &str, error: rustls::Error) -> Distrust {
+    match error {
+        // The latter of an authority that has the same name.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            Distrust::UnknownIssuer
+        }
+        error => Distrust::Refused(format!("{asked}: {error}")),
+    }
 }
 
 fn certificates<'a>(pem: &'a [u8], what: &str) -> Result<Vec<CertificateDer<'a>>, Distrust> {
@@ -114,6 +121,19 @@ mod tests {
         assert_eq!(judged(&new, &format!("{}{}", ours.pem, theirs.pem)), Ok(()));
         let namesake = authority("theirs");
         assert_eq!(judged(&new, &namesake.pem), Err(Distrust::UnknownIssuer));
+    }
+
+    #[test]
+    fn without_a_usage_it_is_not_taken() {
+        use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+        let ours = authority("ours");
+        let for_usages = |usages: &[rcgen::ExtendedKeyUsagePurpose]| {
+            certificate(&ours, &["127.0.0.1", "m-0.m.ns.svc"], |params| params.extended_key_usages = usages.to_vec())
+        };
+        assert_eq!(judged(&for_usages(&[ServerAuth, ClientAuth]), &ours.pem), Ok(()));
+        for usage in [ServerAuth, ClientAuth] {
+            assert!(matches!(judged(&for_usages(&[usage]), &ours.pem), Err(Distrust::Refused(_))));
+        }
     }
 
     #[test]
