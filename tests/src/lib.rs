@@ -29,4 +29,4 @@ pub use clock_shift::ShiftedClock;
 pub use drills::Drills;
 pub use made::Made;
 pub use restored::Restored;
-pub use scenario::{Moment, Scenario, destination, server};
+pub use scenario::{Moment, Scenario, destination, oldest_entry, server};

@@ -328,6 +328,21 @@ async fn now(client: &Client) -> Result<ClusterTime> {
     run(client, "admin", note).await
 }
 
+/// The time of the oldest entry of the oplog. A read whose place is truncated under it ends with an error of its own, and is made again.
+pub async fn oldest_entry(client: &Client) -> Result<ClusterTime> {
+    const CAPPED_POSITION_LOST: i32 = 136;
+    let oplog = client.database("local").collection::<Document>("oplog.rs");
+    loop {
+        match oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await {
+            Ok(oldest) => return Ok(oldest.context("an entry")?.get_timestamp("ts")?.into()),
+            Err(error) => match *error.kind {
+                mongodb::error::ErrorKind::Command(ref command) if command.code == CAPPED_POSITION_LOST => {}
+                _ => return Err(error.into()),
+            },
+        }
+    }
+}
+
 /// What a server at rest holds now, read at the time of its newest write.
 pub async fn moment_of(client: &Client) -> Result<Moment> {
     let at = now(client).await?;

@@ -2,15 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use archive::ClusterTime;
-use e2e::{Scenario, destination};
-use mongodb::bson::{Document, doc};
+use e2e::{Scenario, destination, oldest_entry};
+use mongodb::bson::doc;
 use testkit::ReplicaSet;
-
-async fn oldest_entry(scenario: &Scenario) -> Result<ClusterTime> {
-    let oplog = scenario.client().database("local").collection::<Document>("oplog.rs");
-    let oldest = oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await?.context("an entry")?;
-    Ok(oldest.get_timestamp("ts")?.into())
-}
 
 /// Cases 23 and 37.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,11 +21,11 @@ async fn an_oplog_that_rolled_over_while_nobody_archived_leaves_a_gap_that_every
     let fill = "x".repeat(1 << 20);
     for id in 0..1_000 {
         scenario.insert("shop", "bulk", [doc! { "_id": id % 10 + 10 * id, "fill": &fill }]).await?;
-        if id > 30 && oldest_entry(&scenario).await? > lost {
+        if id > 30 && oldest_entry(&scenario.client()).await? > lost {
             break;
         }
     }
-    ensure!(oldest_entry(&scenario).await? > lost, "the oplog did not roll over");
+    ensure!(oldest_entry(&scenario.client()).await? > lost, "the oplog did not roll over");
     scenario.run("shop", doc! { "drop": "bulk" }).await?;
     scenario.start_sidecar()?;
     scenario.wait_for_snapshots(2).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use archive::ClusterTime;
 use e2e::monitoring::{Site, Watch};
-use e2e::{Bucket, Drills, scenario};
+use e2e::{Bucket, Drills, oldest_entry, scenario};
 use mongodb::bson::{Document, doc};
 use testkit::processes;
 use testkit::proxy::Fault;
@@ -50,8 +50,7 @@ async fn fill_the_oplog(site: &Site) -> Result<()> {
     let (last, fill): (ClusterTime, String) = (last.get_timestamp("ts")?.into(), "x".repeat(1 << 20));
     for id in 0..BULK {
         bulk.insert_one(doc! { "_id": id, "fill": &fill }).await?;
-        let oldest = oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await?.context("an entry")?;
-        if ClusterTime::from(oldest.get_timestamp("ts")?) > last {
+        if oldest_entry(&client).await? > last {
             bulk.drop().await?;
             return Ok(());
         }
