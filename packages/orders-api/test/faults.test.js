@@ -107,25 +107,32 @@ describe('elections', () => {
     const victim = (await set.primary() + 1) % 3;
     await set.kill(victim);
     // As an address that belongs to nobody any more: whoever connects is never answered.
-    const sockets = new Set();
+    const [sockets, waiting] = [new Set(), []];
     const silent = createServer();
     const isWaiting = new Promise((resolve) => {
       silent.on('connection', (socket) => {
         sockets.add(socket);
-        socket.on('error', () => {}).on('data', (data) => { if (data.includes('orders-api')) resolve(); });
+        socket.on('error', () => {}).on('data', (data) => {
+          if (!data.includes('orders-api')) return;
+          sockets.delete(socket);
+          waiting.push(socket);
+          resolve();
+        });
       });
     });
     try {
       await once(silent.listen(set.members[victim].port, '127.0.0.1'), 'listening');
       await isWaiting;
       silent.close();
+      // The members wait there, too, ten seconds for a heartbeat: what they replicate meanwhile is not the question here.
+      for (const socket of sockets) socket.destroy();
       set.run(victim);
       await eventually('the member', () => set.command(victim, { hello: 1 }).then(({ secondary }) => secondary));
       await eventually('it to be primary', () => set.command(victim, { replSetStepUp: 1 }).then(({ ok }) => ok));
       const response = await service.request('POST', '/v1/orders', { body: newOrder() });
       assert.equal(response.status, 201, await response.text());
     } finally {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of [...sockets, ...waiting]) socket.destroy();
       silent.close();
     }
   });
